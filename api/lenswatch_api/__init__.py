@@ -1,0 +1,1 @@
+"""The service: audits through an HTTP API, and pages over it."""
