@@ -47,16 +47,18 @@ def parse_address_column(offsets: NDArray[np.int64], text: NDArray[np.uint8]) ->
     # at most one range more than there are semicolons
     capacity = cells + int(np.count_nonzero(text[offsets[0] : offsets[-1]] == _SEMICOLON))
     row = np.empty(capacity, np.int64)
-    bounds = np.empty((capacity, 4), np.uint64)
+    first_high = np.empty(capacity, np.uint64)
+    first_low = np.empty(capacity, np.uint64)
+    last_high = np.empty(capacity, np.uint64)
+    last_low = np.empty(capacity, np.uint64)
     malformed = np.zeros(cells, np.bool_)
-    count = _parse_cells(offsets, text, row, bounds, malformed)
-    bounds = bounds[:count]
+    count = _parse_cells(offsets, text, row, first_high, first_low, last_high, last_low, malformed)
     return AddressRanges(
-        row[:count].copy(),
-        bounds[:, 0].copy(),
-        bounds[:, 1].copy(),
-        bounds[:, 2].copy(),
-        bounds[:, 3].copy(),
+        row[:count],
+        first_high[:count],
+        first_low[:count],
+        last_high[:count],
+        last_low[:count],
         np.flatnonzero(malformed),
     )
 
@@ -66,7 +68,10 @@ def _parse_cells(
     offsets: NDArray[np.int64],
     text: NDArray[np.uint8],
     row: NDArray[np.int64],
-    bounds: NDArray[np.uint64],
+    first_high: NDArray[np.uint64],
+    first_low: NDArray[np.uint64],
+    last_high: NDArray[np.uint64],
+    last_low: NDArray[np.uint64],
     malformed: NDArray[np.bool_],
 ) -> int:
     count = 0
@@ -84,24 +89,43 @@ def _parse_cells(
             while right > left and text[right - 1] == _SPACE:
                 right -= 1
             if left < right:
-                if _parse_block(text, left, right, groups, bounds[count]):
-                    row[count] = cell
-                    count += 1
-                else:
+                host_bits, high, low = _parse_block(text, left, right, groups)
+                if host_bits < 0:
                     malformed[cell] = True
+                else:
+                    high_mask, low_mask = _host_mask(host_bits)
+                    row[count] = cell
+                    first_high[count] = high & ~high_mask
+                    first_low[count] = low & ~low_mask
+                    last_high[count] = high | high_mask
+                    last_low[count] = low | low_mask
+                    count += 1
             start = stop + 1
     return count
 
 
 @kernel
+def _host_mask(host_bits: int) -> tuple[np.uint64, np.uint64]:
+    """The lowest ``host_bits`` of 128 as high and low word."""
+    full = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+    one = np.uint64(1)
+    if host_bits == 0:
+        return np.uint64(0), np.uint64(0)
+    if host_bits < 64:
+        return np.uint64(0), (one << np.uint64(host_bits)) - one
+    if host_bits == 64:
+        return np.uint64(0), full
+    if host_bits < 128:
+        return (one << np.uint64(host_bits - 64)) - one, full
+    return full, full
+
+
+@kernel
 def _parse_block(
-    text: NDArray[np.uint8],
-    left: int,
-    right: int,
-    groups: NDArray[np.uint64],
-    bounds: NDArray[np.uint64],
-) -> bool:
-    """Parse ``address`` or ``address/prefix`` in text[left:right] into first and last address."""
+    text: NDArray[np.uint8], left: int, right: int, groups: NDArray[np.uint64]
+) -> tuple[int, np.uint64, np.uint64]:
+    """Host bits (-1 where malformed) and address of ``address[/prefix]`` in text[left:right]."""
+    nothing = np.uint64(0)
     slash = right
     is_v6 = False
     for position in range(left, right):
@@ -114,46 +138,27 @@ def _parse_block(
     prefix = width
     if slash < right:
         if right - slash - 1 < 1 or right - slash - 1 > 3:
-            return False
+            return -1, nothing, nothing
         prefix = 0
         for position in range(slash + 1, right):
             digit = int(text[position]) - 48
             if digit < 0 or digit > 9:
-                return False
+                return -1, nothing, nothing
             prefix = prefix * 10 + digit
         if prefix > width:
-            return False
+            return -1, nothing, nothing
     if is_v6:
         if not _parse_v6(text, left, slash, groups):
-            return False
+            return -1, nothing, nothing
         high = (groups[0] << np.uint64(48)) | (groups[1] << np.uint64(32))
         high |= (groups[2] << np.uint64(16)) | groups[3]
         low = (groups[4] << np.uint64(48)) | (groups[5] << np.uint64(32))
         low |= (groups[6] << np.uint64(16)) | groups[7]
-    else:
-        value = _parse_v4(text, left, slash)
-        if value < 0:
-            return False
-        high = np.uint64(0)
-        low = _MAPPED | np.uint64(value)
-        prefix += 96
-    host_bits = 128 - prefix
-    full = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-    high_mask = np.uint64(0)
-    low_mask = np.uint64(0)
-    if host_bits >= 64:
-        low_mask = full
-        if host_bits == 128:
-            high_mask = full
-        elif host_bits > 64:
-            high_mask = (np.uint64(1) << np.uint64(host_bits - 64)) - np.uint64(1)
-    elif host_bits > 0:
-        low_mask = (np.uint64(1) << np.uint64(host_bits)) - np.uint64(1)
-    bounds[0] = high & ~high_mask
-    bounds[1] = low & ~low_mask
-    bounds[2] = high | high_mask
-    bounds[3] = low | low_mask
-    return True
+        return width - prefix, high, low
+    value = _parse_v4(text, left, slash)
+    if value < 0:
+        return -1, nothing, nothing
+    return width - prefix, nothing, _MAPPED | np.uint64(value)
 
 
 @kernel

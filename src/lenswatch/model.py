@@ -1,8 +1,8 @@
 """The words of an audit: verdict, basis, interval, finding.
 
-A **finding** says what one control concludes about one subject. **Severity** (how bad it is if true)
-and **confidence** (how sure we are) are two things; **proven** and **inferred** are never mixed in
-one number; "could not be checked" is the verdict ``inconclusive``, with its reason.
+A **finding** says what one control concludes about one subject. **Severity** (how bad it is if
+true) and **confidence** (how sure we are) are two things; **proven** and **inferred** are never
+mixed in one number; "could not be checked" is the verdict ``inconclusive``, with its reason.
 """
 
 from __future__ import annotations
