@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lenswatch_kernels.address_text import parse_address_column
 
+from lenswatch_kernels.address_text import parse_address_column
 from tests.reference.address_text import parse_cell
 
 pytestmark = pytest.mark.kernel
@@ -38,7 +38,9 @@ block = st.one_of(
     st.tuples(v4, st.integers(0, 32)).map(lambda p: f"{p[0]}/{p[1]}"),
     st.tuples(v6, st.integers(0, 128)).map(lambda p: f"{p[0]}/{p[1]}"),
     st.text("0123456789abcdefF:./ ", max_size=20),
-    st.sampled_from(["", "::", "::1", "1::", "::ffff:1.2.3.4", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8"]),
+    st.sampled_from(
+        ["", "::", "::1", "1::", "::ffff:1.2.3.4", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8"]
+    ),
 )
 cell = st.lists(block, max_size=4).map(";".join)
 
@@ -56,7 +58,8 @@ def test_equals_the_standard_library(cells: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     ["1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4/33", "1.2.3.4/", "::/129", ":1", "1:",
-     "1::2::3", "12345::", "::1.2.3", "1.2.3.4.", "a.b.c.d", "1:2:3:4:5:6:7:8:9", "1.2.3.4/-1", "/8"],
+     "1::2::3", "12345::", "::1.2.3", "1.2.3.4.", "a.b.c.d", "1:2:3:4:5:6:7:8:9", "1.2.3.4/-1",
+     "/8"],
 )  # fmt: skip
 def test_malformed_text_gives_no_range(text: str) -> None:
     by_row, malformed = parse([text, "10.0.0.1"])

@@ -1,0 +1,166 @@
+"""Which sinks can be reached from every vertex of a network.
+
+Question: given proven edges, to which sinks does the video of each camera get, and by which
+shortest path? Edges are in compressed sparse row form (CSR).
+
+Reachability runs backwards from the sinks. Each vertex carries one bit a sink, 64 sinks to a word,
+and a vertex enters the worklist again only when its set grew, so all sinks are answered in about
+one pass over the edges instead of one search a sink.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenswatch_kernels._jit import kernel
+
+
+class Network(NamedTuple):
+    """Directed edges in CSR: the targets of vertex v are ``target[start[v]:start[v + 1]]``."""
+
+    start: NDArray[np.int64]
+    target: NDArray[np.int32]
+    edge: NDArray[np.int64]
+    """Position of each edge in the arrays the network was built from."""
+
+
+def build_network(source: NDArray[np.int32], target: NDArray[np.int32], vertices: int) -> Network:
+    """CSR of the edges ``source[i] -> target[i]`` over ``vertices`` vertices. O(edges).
+
+    Raises ``ValueError`` where an edge leaves the vertices.
+    """
+    if len(source) != len(target):
+        raise ValueError("source and target differ in length")
+    for ends in (source, target):
+        if len(ends) and (int(ends.min()) < 0 or int(ends.max()) >= vertices):
+            raise ValueError("an edge names a vertex that does not exist")
+    start = np.zeros(vertices + 1, np.int64)
+    by_source = np.empty(len(target), np.int32)
+    edge = np.empty(len(target), np.int64)
+    _count_and_place(source, target, start, by_source, edge)
+    return Network(start, by_source, edge)
+
+
+def reachable_sinks(
+    source: NDArray[np.int32],
+    target: NDArray[np.int32],
+    vertices: int,
+    sinks: NDArray[np.int32],
+) -> NDArray[np.uint64]:
+    """Sets of sinks each vertex reaches, as bits: shape ``(vertices, ceil(sinks / 64))``.
+
+    Bit ``s % 64`` of word ``s // 64`` of row v is set where an edge path of one edge or more leads
+    from v to ``sinks[s]``; a sink reaches itself only over a cycle. No edges: all zero.
+    """
+    if len(sinks) and (int(sinks.min()) < 0 or int(sinks.max()) >= vertices):
+        raise ValueError("a sink is no vertex")
+    words = (len(sinks) + 63) // 64
+    reached = np.zeros((vertices, words), np.uint64)
+    backwards = build_network(target, source, vertices)
+    for word in range(words):
+        column = np.zeros(vertices, np.uint64)
+        arrives = np.zeros(vertices, np.uint64)
+        for bit, sink in enumerate(sinks[word * 64 : word * 64 + 64]):
+            arrives[sink] |= np.uint64(1) << np.uint64(bit)
+        _spread(backwards.start, backwards.target, arrives, column)
+        reached[:, word] = column
+    return reached
+
+
+def next_hops(
+    source: NDArray[np.int32], target: NDArray[np.int32], vertices: int, sink: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """First hop of a shortest path to one sink, and the path's length in edges.
+
+    Both of shape ``(vertices,)``; -1 where the sink is out of reach, and at the sink itself hop -1
+    and length 0. Of several shortest paths the one whose edges come first is taken. O(edges).
+    """
+    if not 0 <= sink < vertices:
+        raise ValueError("the sink is no vertex")
+    backwards = build_network(target, source, vertices)
+    hop = np.full(vertices, -1, np.int32)
+    length = np.full(vertices, -1, np.int32)
+    _search(backwards.start, backwards.target, np.int32(sink), hop, length)
+    return hop, length
+
+
+@kernel
+def _count_and_place(
+    source: NDArray[np.int32],
+    target: NDArray[np.int32],
+    start: NDArray[np.int64],
+    by_source: NDArray[np.int32],
+    edge: NDArray[np.int64],
+) -> None:
+    for i in range(len(source)):
+        start[source[i] + 1] += 1
+    for vertex in range(1, len(start)):
+        start[vertex] += start[vertex - 1]
+    fill = start[:-1].copy()
+    for i in range(len(source)):
+        place = fill[source[i]]
+        by_source[place] = target[i]
+        edge[place] = i
+        fill[source[i]] = place + 1
+
+
+@kernel
+def _spread(
+    start: NDArray[np.int64],
+    sources: NDArray[np.int32],
+    arrives: NDArray[np.uint64],
+    reached: NDArray[np.uint64],
+) -> None:
+    """Carry sink bits backwards; ``arrives`` holds the bits of the sinks themselves."""
+    vertices = len(reached)
+    waiting = np.zeros(vertices, np.bool_)
+    ring = np.empty(vertices + 1, np.int32)  # a vertex waits at most once
+    head = 0
+    tail = 0
+    for vertex in range(vertices):
+        if arrives[vertex] != np.uint64(0):
+            ring[tail] = vertex
+            tail += 1
+            waiting[vertex] = True
+    while head != tail:
+        vertex = ring[head]
+        head = head + 1 if head < vertices else 0
+        waiting[vertex] = False
+        bits = reached[vertex] | arrives[vertex]
+        for i in range(start[vertex], start[vertex + 1]):
+            before = sources[i]
+            grown = reached[before] | bits
+            if grown != reached[before]:
+                reached[before] = grown
+                if not waiting[before]:
+                    waiting[before] = True
+                    ring[tail] = before
+                    tail = tail + 1 if tail < vertices else 0
+
+
+@kernel
+def _search(
+    start: NDArray[np.int64],
+    sources: NDArray[np.int32],
+    sink: np.int32,
+    hop: NDArray[np.int32],
+    length: NDArray[np.int32],
+) -> None:
+    queue = np.empty(len(hop), np.int32)
+    queue[0] = sink
+    length[sink] = 0
+    head = 0
+    tail = 1
+    while head < tail:
+        vertex = queue[head]
+        head += 1
+        for i in range(start[vertex], start[vertex + 1]):
+            before = sources[i]
+            if length[before] < 0:
+                length[before] = length[vertex] + 1
+                hop[before] = vertex
+                queue[tail] = before
+                tail += 1
