@@ -61,12 +61,24 @@ def reachable_sinks(
     reached = np.zeros((vertices, words), np.uint64)
     backwards = build_network(target, source, vertices)
     for word in range(words):
-        column = np.zeros(vertices, np.uint64)
-        arrives = np.zeros(vertices, np.uint64)
+        marks = np.zeros(vertices, np.uint64)
         for bit, sink in enumerate(sinks[word * 64 : word * 64 + 64]):
-            arrives[sink] |= np.uint64(1) << np.uint64(bit)
-        _spread(backwards.start, backwards.target, arrives, column)
-        reached[:, word] = column
+            marks[sink] |= np.uint64(1) << np.uint64(bit)
+        reached[:, word] = spread_marks(backwards, marks)
+    return reached
+
+
+def spread_marks(network: Network, marks: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Union of the marks of all vertices from which each vertex can be reached.
+
+    ``marks`` (one word of bits a vertex) travel along the edges of ``network``; a vertex keeps its
+    own mark only where a cycle brings it back. O(edges) for each bit that grows late, about one
+    pass in practice.
+    """
+    if len(marks) != len(network.start) - 1:
+        raise ValueError("one mark for each vertex")
+    reached = np.zeros(len(marks), np.uint64)
+    _spread(network.start, network.target, marks, reached)
     return reached
 
 
@@ -110,18 +122,17 @@ def _count_and_place(
 @kernel
 def _spread(
     start: NDArray[np.int64],
-    sources: NDArray[np.int32],
-    arrives: NDArray[np.uint64],
+    target: NDArray[np.int32],
+    marks: NDArray[np.uint64],
     reached: NDArray[np.uint64],
 ) -> None:
-    """Carry sink bits backwards; ``arrives`` holds the bits of the sinks themselves."""
     vertices = len(reached)
     waiting = np.zeros(vertices, np.bool_)
     ring = np.empty(vertices + 1, np.int32)  # a vertex waits at most once
     head = 0
     tail = 0
     for vertex in range(vertices):
-        if arrives[vertex] != np.uint64(0):
+        if marks[vertex] != np.uint64(0):
             ring[tail] = vertex
             tail += 1
             waiting[vertex] = True
@@ -129,15 +140,15 @@ def _spread(
         vertex = ring[head]
         head = head + 1 if head < vertices else 0
         waiting[vertex] = False
-        bits = reached[vertex] | arrives[vertex]
+        bits = reached[vertex] | marks[vertex]
         for i in range(start[vertex], start[vertex + 1]):
-            before = sources[i]
-            grown = reached[before] | bits
-            if grown != reached[before]:
-                reached[before] = grown
-                if not waiting[before]:
-                    waiting[before] = True
-                    ring[tail] = before
+            after = target[i]
+            grown = reached[after] | bits
+            if grown != reached[after]:
+                reached[after] = grown
+                if not waiting[after]:
+                    waiting[after] = True
+                    ring[tail] = after
                     tail = tail + 1 if tail < vertices else 0
 
 

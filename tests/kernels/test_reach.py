@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenswatch_kernels.reach import build_network, next_hops, reachable_sinks
+from lenswatch_kernels.reach import build_network, next_hops, reachable_sinks, spread_marks
 from tests.reference.reach import distance, reachable
 
 pytestmark = pytest.mark.kernel
@@ -61,6 +61,19 @@ def test_network_keeps_every_edge_once(edges: list[tuple[int, int]]) -> None:
     assert sorted(found) == sorted(edges)
 
 
+@given(edge_lists, st.lists(st.integers(0, 2**64 - 1), min_size=VERTICES, max_size=VERTICES))
+def test_marks_arrive_wherever_a_path_leads(edges: list[tuple[int, int]], marks: list[int]) -> None:
+    source, target = columns(edges)
+    network = build_network(source, target, VERTICES)
+    arrived = spread_marks(network, np.array(marks, np.uint64))
+    for vertex in range(VERTICES):
+        expected = 0
+        for origin in range(VERTICES):
+            if vertex in reachable(edges, origin):
+                expected |= marks[origin]
+        assert int(arrived[vertex]) == expected
+
+
 def test_vertices_outside_the_network_are_refused() -> None:
     one = np.array([1], np.int32)
     with pytest.raises(ValueError, match="vertex"):
@@ -69,5 +82,7 @@ def test_vertices_outside_the_network_are_refused() -> None:
         build_network(one, np.array([], np.int32), 3)
     with pytest.raises(ValueError, match="sink"):
         reachable_sinks(one, one, 3, np.array([3], np.int32))
+    with pytest.raises(ValueError, match="mark"):
+        spread_marks(build_network(one, one, 3), np.zeros(2, np.uint64))
     with pytest.raises(ValueError, match="sink"):
         next_hops(one, one, 3, -1)
