@@ -27,6 +27,20 @@ class SourceBasis(StrEnum):
     SECOND_HAND = "second-hand"
 
 
+class Subjects(StrEnum):
+    """What a control is about, and so what the score counts.
+
+    The inventory alone says how many there are: a subject for which there is no finding counts as
+    not checked, never as not there.
+    """
+
+    CAMERAS = "cameras"
+    RECORDERS = "recorders"
+    SINKS = "sinks"
+    NODES = "nodes"
+    DEPLOYMENT = "deployment"
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """One rule of one pack: a check with a limit."""
@@ -58,6 +72,13 @@ class Control:
         default_factory=lambda: MappingProxyType({})
     )
     """Further settings that the check documents."""
+    subjects: Subjects = Subjects.CAMERAS
+    """What the score counts for this control."""
+
+    @property
+    def pack(self) -> str:
+        """Id of the pack the control belongs to."""
+        return self.id.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,8 @@ class Pack:
     controls: tuple[Control, ...]
     digest: str
     """``sha256:...`` over the pack's canonical content, so that a report names what it used."""
+    extends: tuple[str, ...] = ()
+    """Ids of the packs whose controls it took over and perhaps changed."""
 
 
 @dataclass(frozen=True, slots=True)
