@@ -1,1 +1,37 @@
-"""TODO(lead)."""
+"""The checks, in one explicit tuple. A check outside this package comes in by an entry point."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from lenswatch.checks import (
+    route_central,
+    route_undeclared_sink,
+)
+from lenswatch.checks._base import Check
+from lenswatch.errors import UsageError
+
+__all__ = ["CHECKS", "Check", "load_checks"]
+
+CHECKS: tuple[Check, ...] = (
+    route_central.CHECK,
+    route_undeclared_sink.CHECK,
+)
+"""Every check of lenswatch itself, sorted by id."""
+
+
+def load_checks() -> dict[str, Check]:
+    """Our own checks and those of installed packages (entry points ``lenswatch.checks``), by id.
+
+    Raises :class:`UsageError` where a foreign check is no :class:`Check` or takes an id that is
+    already in use: a replaced check must never pass for ours.
+    """
+    checks = {check.id: check for check in CHECKS}
+    for entry in sorted(entry_points(group="lenswatch.checks"), key=lambda e: e.name):
+        check = entry.load()
+        if not isinstance(check, Check):
+            raise UsageError(f"entry point {entry.name} of lenswatch.checks is no Check")
+        if check.id in checks:
+            raise UsageError(f"two checks have the id {check.id}; rename the one of {entry.name}")
+        checks[check.id] = check
+    return checks

@@ -1,1 +1,55 @@
-"""TODO(lead)."""
+"""The command line. Commands load what they need when they run: ``--help`` stays quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lenswatch import __version__
+from lenswatch.cli import audit, demo, validate
+
+app = typer.Typer(
+    name="lenswatch",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Audit camera networks: does a deployment capture faces, how long does it keep them, and "
+        "where do they go?\n\nStart with `lenswatch demo`. Exit codes of an audit: 0 all pass, "
+        "1 something fails, 3 something could not be checked, 2 the input is unusable."
+    ),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lenswatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("validate")(validate.validate)
+app.command("audit")(audit.audit)
+
+
+def main() -> None:
+    """Entry point: turns errors meant for people into one line and exit code 2."""
+    from lenswatch.errors import LenswatchError
+
+    try:
+        app()
+    except LenswatchError as error:
+        typer.echo(f"lenswatch: {error}", err=True)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(141) from None

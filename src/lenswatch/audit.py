@@ -1,0 +1,218 @@
+"""The spine: evidence, measurements, checks, score, reports, in this order and never back."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from lenswatch import __version__
+from lenswatch.checks import Check, load_checks
+from lenswatch.evidence.bundle import Bundle, bundle_digest, open_bundle
+from lenswatch.evidence.flows import FlowReader
+from lenswatch.measurements import Measurements
+from lenswatch.measurements.faces import FaceMeasurements, measure_faces
+from lenswatch.measurements.retention import RetentionMeasurements, measure_retention
+from lenswatch.measurements.routing import RoutingMeasurements, measure_routing
+from lenswatch.model import Confidence, Finding, Problem, Verdict
+from lenswatch.policy import Control, Pack, load_packs
+from lenswatch.reports import write_reports
+from lenswatch.result import AuditResult, Coverage
+from lenswatch.scoring import apply_exceptions, score
+
+Progress = Callable[[str, int, int], None]
+_Measured = TypeVar("_Measured")
+
+
+def run_audit(
+    bundle: Path,
+    *,
+    packs: Sequence[str] = ("core",),
+    out: Path | None = None,
+    mode: str = "fast",
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> AuditResult:
+    """Audit the bundle in a folder; write all reports into ``out`` where it is given.
+
+    ``packs`` are names of built-in packs or paths of own ones. ``threads`` changes the time taken
+    and nothing else. Raises :class:`~lenswatch.errors.EvidenceUnusable` where nothing can be
+    audited and :class:`~lenswatch.errors.PolicyError` for a bad pack; any other fault of the
+    evidence becomes a problem, and what depended on it inconclusive.
+    """
+    policy = load_packs(packs)
+    checks = load_checks()
+    evidence = open_bundle(bundle)
+    digest = bundle_digest(bundle, progress)
+    measurements = measure(evidence, mode=mode, threads=threads, progress=progress)
+    findings = judge(measurements, policy, checks)
+    findings = apply_exceptions(findings, evidence.exceptions, evidence.deployment.as_of)
+    result = AuditResult(
+        tool=f"lenswatch {__version__}",
+        bundle_digest=digest,
+        packs=policy,
+        exceptions=evidence.exceptions,
+        measurements=measurements,
+        findings=tuple(findings),
+        score=score(findings, policy, evidence.inventory),
+        coverage=_coverage(measurements, evidence, findings),
+    )
+    if out is not None:
+        if progress is not None:
+            progress("reports", 0, 1)
+        write_reports(result, out)
+        if progress is not None:
+            progress("reports", 1, 1)
+    return result
+
+
+def measure(
+    bundle: Bundle, *, mode: str = "fast", threads: int = 2, progress: Progress | None = None
+) -> Measurements:
+    """Measure everything a bundle holds."""
+    problems = list(bundle.problems)
+    routing = (
+        _guarded("flows", problems, lambda: _measure_routing(bundle, problems, progress))
+        if bundle.flow_files
+        else None
+    )
+    retention: RetentionMeasurements | None = (
+        _guarded(
+            "recordings",
+            problems,
+            lambda: measure_retention(
+                bundle.stores,
+                bundle.deployment,
+                bundle.inventory,
+                root=bundle.root,
+                progress=progress,
+            ),
+        )
+        if bundle.stores
+        else None
+    )
+    faces: FaceMeasurements | None = (
+        _guarded(
+            "video",
+            problems,
+            lambda: measure_faces(
+                bundle.videos, bundle.inventory, mode=mode, threads=threads, progress=progress
+            ),
+        )
+        if bundle.videos
+        else None
+    )
+    for part in (retention, faces):
+        if part is not None:
+            problems.extend(part.problems)
+    return Measurements(
+        deployment=bundle.deployment,
+        inventory=bundle.inventory,
+        faces=faces,
+        retention=retention,
+        routing=routing,
+        problems=tuple(problems),
+    )
+
+
+def _measure_routing(
+    bundle: Bundle, problems: list[Problem], progress: Progress | None
+) -> RoutingMeasurements:
+    reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
+    routing = measure_routing(
+        reader,
+        bundle.inventory,
+        bundle.deployment,
+        files=tuple(path.relative_to(bundle.root).as_posix() for path in bundle.flow_files),
+    )
+    problems.extend(reader.problems)
+    return replace(
+        routing,
+        exporters=len(reader.exporters),
+        lost_records=sum(exporter.lost_records for exporter in reader.exporters),
+    )
+
+
+def _guarded(
+    part: str, problems: list[Problem], measure_part: Callable[[], _Measured]
+) -> _Measured | None:
+    """Run one part so that an error of ours in it does not take the other parts with it."""
+    try:
+        return measure_part()
+    except MemoryError:
+        message, remedy = "memory ran out", "give it more memory, or split the evidence"
+    except Exception as error:  # noqa: BLE001  (the kind is told; the text could quote evidence)
+        message = f"an error of lenswatch itself ({type(error).__name__})"
+        remedy = "please report it; everything that needs this part is inconclusive"
+    problems.append(Problem(part, message, remedy, part=part))
+    return None
+
+
+def judge(
+    measurements: Measurements, packs: Sequence[Pack], checks: Mapping[str, Check]
+) -> list[Finding]:
+    """Findings of every control of every pack, sorted by control and subject."""
+    findings: list[Finding] = []
+    for pack in packs:
+        for control in pack.controls:
+            findings.extend(_judge_control(measurements, control, checks))
+    findings.sort(key=lambda finding: (finding.control, finding.subject))
+    return findings
+
+
+def _judge_control(
+    measurements: Measurements, control: Control, checks: Mapping[str, Check]
+) -> list[Finding]:
+    check = checks.get(control.check)
+    as_of = measurements.deployment.as_of.date()
+    if control.effective_from is not None and control.effective_from > as_of:
+        return [
+            _about_deployment(
+                control, Verdict.NOT_APPLICABLE, f"In force from {control.effective_from} only."
+            )
+        ]
+    if check is None:
+        return [
+            _about_deployment(
+                control,
+                Verdict.INCONCLUSIVE,
+                f"This version of lenswatch has no check «{control.check}».",
+            )
+        ]
+    return list(check.run(measurements, control))
+
+
+def _about_deployment(control: Control, verdict: Verdict, reason: str) -> Finding:
+    return Finding(
+        control=control.id,
+        check=control.check,
+        subject="deployment",
+        verdict=verdict,
+        severity=control.severity,
+        confidence=Confidence.HIGH,
+        reason=reason,
+        remediation=control.remediation,
+    )
+
+
+def _coverage(measurements: Measurements, bundle: Bundle, findings: Sequence[Finding]) -> Coverage:
+    inventory, routing = measurements.inventory, measurements.routing
+    cameras = {str(inventory.node_id[row]) for row in inventory.cameras}
+    recorded = {
+        node for store in bundle.stores for node in store.cameras.values() if node in cameras
+    }
+    counts = collections.Counter(str(finding.verdict) for finding in findings)
+    return Coverage(
+        cameras=len(cameras),
+        cameras_with_video=len({video.node_id for video in bundle.videos} & cameras),
+        cameras_with_flows=int(np.count_nonzero(routing.seen[inventory.cameras])) if routing else 0,
+        cameras_with_recordings=len(recorded),
+        flow_records=routing.conversations.records if routing else 0,
+        exporters=routing.exporters if routing else 0,
+        stores=len(bundle.stores),
+        verdicts={str(verdict): counts.get(str(verdict), 0) for verdict in Verdict},
+    )

@@ -1,0 +1,103 @@
+"""Does the camera's video reach a sink that serves more than the camera's own district?
+
+Silent cases: flows that cross no exporting router; a relay that re-encodes and sends to a sink it
+does not declare is reported as inconclusive here and by ``route-undeclared-relay``. False
+positives: a district recorder that by design takes one camera from across the street counts as
+central, because its scope is wider than one district.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from functools import partial
+
+from lenswatch.checks import _routing
+from lenswatch.checks._base import Check
+from lenswatch.measurements import Measurements
+from lenswatch.measurements.routing import Link, RoutingMeasurements
+from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict
+from lenswatch.policy import Control
+
+_NO_DISTRICT = (
+    "The inventory gives no district for this camera, so «wider than its district» cannot be "
+    "judged."
+)
+_INFERRED_ONLY = (
+    "A relay that takes this camera's video sends media to a central sink without declaring it; "
+    "whether this camera is in it is not proven."
+)
+
+
+def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
+    """One finding for each camera; ``measured`` is 1 where it reaches a central sink, else 0."""
+    inventory, routing = measurements.inventory, measurements.routing
+    district = inventory.codes("district")
+    finding = partial(
+        Finding,
+        control=control.id,
+        check=CHECK.id,
+        severity=control.severity,
+        remediation=control.remediation,
+        limit=0.0,
+        unit="central sinks reached (0 or 1)",
+    )
+    unknown = partial(finding, verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW)
+    for row in inventory.cameras.tolist():
+        subject = f"node:{inventory.node_id[row]}"
+        if routing is None:
+            yield unknown(subject=subject, reason=_routing.NO_FLOWS)
+        elif district is None or district[0][row] < 0:
+            yield unknown(subject=subject, reason=_NO_DISTRICT)
+        elif routing.reaches_central[row]:
+            path = routing.central_path(row)
+            links = _links_along(routing, path)
+            yield finding(
+                subject=subject,
+                verdict=Verdict.FAIL,
+                reason=_tell(routing, path, links),
+                # a relay may carry only some of what it receives
+                confidence=Confidence.HIGH if len(path) == 2 else Confidence.MEDIUM,
+                measured=1.0,
+                interval=Interval(1.0, 1.0, 1.0, "seen in the flows"),
+                evidence=tuple(_routing.reference(routing, link) for link in links),
+            )
+        elif not routing.seen[row]:
+            yield unknown(subject=subject, reason=_routing.absence(inventory, row))
+        elif routing.may_reach_central[row]:
+            yield unknown(subject=subject, reason=_INFERRED_ONLY, basis=Basis.INFERRED)
+        else:
+            yield finding(
+                subject=subject,
+                verdict=Verdict.PASS,
+                reason="In the flows seen, its video reaches no sink beyond its district.",
+                confidence=Confidence.MEDIUM if routing.lost_records else Confidence.HIGH,
+                measured=0.0,
+                interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
+            )
+
+
+def _links_along(routing: RoutingMeasurements, path: list[int]) -> list[Link]:
+    return [
+        routing.link(position)
+        for here, there in itertools.pairwise(path)
+        for position in routing.links_from(here)
+        if routing.receiver[position] == there
+    ]
+
+
+def _tell(routing: RoutingMeasurements, path: list[int], links: list[Link]) -> str:
+    via = "directly" if len(path) == 2 else f"through {len(path) - 2} declared relay(s)"
+    hops = "; then ".join(_routing.describe(routing, link) for link in links)
+    return (
+        f"Its video reaches {routing.name(path[-1])} {via}: {hops}. "
+        "That sink serves more than this camera's district."
+    )
+
+
+CHECK = Check(
+    id="route-central",
+    title="Video reaches a sink wider than the camera's district",
+    needs=("flows",),
+    run=run,
+)

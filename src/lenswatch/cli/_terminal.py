@@ -1,0 +1,120 @@
+"""What the commands share of the terminal: progress bars, summaries, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lenswatch.model import Problem
+    from lenswatch.result import AuditResult
+
+EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+
+_STAGES = {
+    "digest": "Fingerprint the evidence",
+    "flows": "Read flow records",
+    "recordings": "Read recorders",
+    "video": "Look for faces",
+    "faces": "Look for faces",
+    "reports": "Write reports",
+}
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """A callback ``(stage, done, total)`` that draws one bar a stage; total 0 means unknown.
+
+    Where the output is no terminal nothing is drawn.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, int] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]
+
+        yield advance
+
+
+def print_problems(console: Console, problems: tuple[Problem, ...], *, most: int = 50) -> None:
+    """Problems as a table: place, what is wrong, what to do."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from lenswatch.errors import location
+
+    table = Table(title=None, show_edge=False, pad_edge=False, expand=False)
+    table.add_column("")
+    table.add_column("Where", overflow="fold")
+    table.add_column("What is wrong", overflow="fold")
+    table.add_column("What to do", overflow="fold")
+    for problem in problems[:most]:
+        table.add_row(
+            "[yellow]note[/]" if problem.warning else "[red]wrong[/]",
+            escape(location(problem.file, problem.line, problem.offset)),
+            escape(problem.message),
+            escape(problem.remedy),
+        )
+    console.print(table)
+    if len(problems) > most:
+        console.print(f"... and {len(problems) - most} more.")
+
+
+def print_result(console: Console, result: AuditResult) -> None:
+    """Headline, then findings per control."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    score = result.score
+    console.print()
+    console.print(
+        f"[bold]Score {score.low:.1f}[/] of 100, grade [bold]{score.grade}[/]"
+        + (f" (at most {score.high:.1f} if all that is open turned out well)"
+           if score.high > score.low else "")
+    )  # fmt: skip
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("Control")
+    for name in ("pass", "fail", "inconclusive", "not-applicable", "excepted"):
+        table.add_column(name, justify="right")
+    counts: dict[str, dict[str, int]] = {}
+    for finding in result.findings:
+        row = counts.setdefault(finding.control, {})
+        row[str(finding.verdict)] = row.get(str(finding.verdict), 0) + 1
+    for control, row in sorted(counts.items()):
+        table.add_row(
+            escape(control),
+            *(
+                str(row.get(name, ""))
+                if name != "fail" or name not in row
+                else f"[red]{row[name]}[/]"
+                for name in ("pass", "fail", "inconclusive", "not-applicable", "excepted")
+            ),
+        )
+    console.print(table)
+    if result.measurements.problems:
+        wrong = sum(not problem.warning for problem in result.measurements.problems)
+        console.print(
+            f"The evidence has {wrong} faults and "
+            f"{len(result.measurements.problems) - wrong} notes; the report lists them."
+        )

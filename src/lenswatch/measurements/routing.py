@@ -1,0 +1,355 @@
+"""Who receives whose video: from conversations to sinks and proven paths.
+
+*Proven* is a hop that the evidence shows: a camera sends media to a host, or a recorder or relay
+sends media to the very host it declares as its upstream. A relay that sends media elsewhere is an
+*inferred* hop: which cameras' video it carries is not known from volume alone. The two are kept
+in separate networks and never add up in one number.
+
+What a conversation carries is judged from its shape. Media (video, pictures) is a conversation
+whose payload was recognised as such, or one with large packets at a rate no control traffic has:
+mean packet of at least 400 bytes and at least 32 kbit/s while it lasts. Infrastructure is name
+service, time, address assignment and discovery, as long as it stays small.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenswatch.evidence.deployment import Deployment
+from lenswatch.evidence.flows.table import Application, FlowTable
+from lenswatch.evidence.inventory import Inventory
+from lenswatch.measurements.conversations import Conversations, ConversationSums
+from lenswatch.model import Problem
+from lenswatch_kernels.reach import Network, build_network, next_hops, spread_marks
+
+
+class Carries(IntEnum):
+    """What a conversation carries, as far as its shape tells."""
+
+    NOTHING = 0
+    """No payload: refused or half-open connections."""
+    INFRASTRUCTURE = 1
+    """Name service, time, address assignment, discovery; broadcast and multicast."""
+    CONTROL = 2
+    """Some payload, but too little or too small for video or pictures."""
+    MEDIA = 3
+    """Video or pictures."""
+
+
+MEDIA_PACKET_OCTETS = 400.0
+"""Mean octets a packet from which a conversation can be media."""
+
+MEDIA_BITS_PER_SECOND = 32_000.0
+"""Rate while active from which it is; the slowest usable video is about twice this."""
+
+MEDIA_OCTETS = 30_000.0
+"""Least volume: one small picture."""
+
+EMPTY_PACKET_OCTETS = 60.0
+"""Mean octets a packet up to which TCP carried no payload (headers with options)."""
+
+INFRASTRUCTURE_PORTS = (53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5355)
+INFRASTRUCTURE_BITS_PER_SECOND = 8_000.0
+"""Above this, a conversation on such a port is a tunnel until somebody shows otherwise."""
+
+_MEDIA_APPLICATIONS = (
+    Application.RTP,
+    Application.RTMP,
+    Application.MPEGTS,
+    Application.SRT,
+    Application.GA1400,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One sender and one receiver, over all their conversations."""
+
+    sender: int
+    receiver: int
+    carries: Carries
+    octets: float
+    packets: float
+    port: int
+    protocol: int
+    """Of the conversation with most octets."""
+    first_ms: int
+    last_ms: int
+    sampled: bool
+    file: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class RoutingMeasurements:
+    """Links, the proven network over them, and the sinks that are central."""
+
+    inventory: Inventory
+    conversations: Conversations
+    files: tuple[str, ...]
+    """Names of the flow files, relative to the bundle; ``Link.file`` is a position in it."""
+    sender: NDArray[np.int32]
+    receiver: NDArray[np.int32]
+    carries: NDArray[np.uint8]
+    octets: NDArray[np.float64]
+    main: NDArray[np.int64]
+    """Conversation with most octets of each link."""
+    proven: NDArray[np.bool_]
+    """Whether a media link is a proven hop; False for links that carry no media."""
+    central: NDArray[np.bool_]
+    """Shape ``(vertices,)``: sinks whose scope is wider than one district."""
+    reaches_central: NDArray[np.bool_]
+    """Shape ``(vertices,)``: whether a proven path leads to a central sink."""
+    may_reach_central: NDArray[np.bool_]
+    """Likewise over proven and inferred hops together."""
+    declared_sink: NDArray[np.bool_]
+    """Shape ``(vertices,)``: receivers that the deployment declares."""
+    exporters: int = 0
+    lost_records: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Whether each node occurs in a flow record."""
+        return self.conversations.seen
+
+    def name(self, vertex: int) -> str:
+        """Node id, or the address of an endpoint outside the inventory.
+
+        Only for findings about that endpoint; see the design's section on privacy.
+        """
+        if vertex < self.conversations.nodes:
+            return str(self.inventory.node_id[vertex])
+        return str(self.address(vertex))
+
+    def address(self, vertex: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        """Address of an endpoint outside the inventory."""
+        i = vertex - self.conversations.nodes
+        value = int(self.conversations.endpoint_high[i]) << 64
+        address = ipaddress.IPv6Address(value | int(self.conversations.endpoint_low[i]))
+        return address.ipv4_mapped or address
+
+    def link(self, position: int) -> Link:
+        """One link, put together for a finding."""
+        flows, main = self.conversations, int(self.main[position])
+        return Link(
+            sender=int(self.sender[position]),
+            receiver=int(self.receiver[position]),
+            carries=Carries(int(self.carries[position])),
+            octets=float(self.octets[position]),
+            packets=float(flows.packets[main]),
+            port=int(flows.port[main]),
+            protocol=int(flows.protocol[main]),
+            first_ms=int(flows.first_ms[main]),
+            last_ms=int(flows.last_ms[main]),
+            sampled=bool(flows.sampled[main]),
+            file=int(flows.file[main]),
+            offset=int(flows.offset[main]),
+        )
+
+    @cached_property
+    def _links_of(self) -> Network:
+        return build_network(self.sender, self.receiver, self.conversations.vertices)
+
+    def links_from(self, vertex: int) -> list[int]:
+        """Positions of the links that a vertex sends over."""
+        network = self._links_of
+        return [int(i) for i in network.edge[network.start[vertex] : network.start[vertex + 1]]]
+
+    @cached_property
+    def _hops(self) -> dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        edges = self.proven
+        return {
+            int(sink): next_hops(
+                self.sender[edges], self.receiver[edges], self.conversations.vertices, int(sink)
+            )
+            for sink in np.flatnonzero(self.central)
+        }
+
+    def central_path(self, vertex: int) -> list[int]:
+        """Vertices of a shortest proven path to a central sink; empty where there is none."""
+        best: list[int] = []
+        for sink, (hop, length) in self._hops.items():
+            if length[vertex] > 0 and (not best or length[vertex] < len(best) - 1):
+                best = [vertex]
+                while best[-1] != sink:
+                    best.append(int(hop[best[-1]]))
+        return best
+
+
+def measure_routing(
+    tables: Iterable[FlowTable],
+    inventory: Inventory,
+    deployment: Deployment,
+    *,
+    files: tuple[str, ...] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> RoutingMeasurements:
+    """Add up flow tables and find where video goes.
+
+    ``files`` names the flow files that ``FlowTable.file`` counts. Memory grows with the number of
+    conversations. Order of the tables does not matter.
+    """
+    sums = ConversationSums(inventory)
+    for number, table in enumerate(tables):
+        sums.add(table)
+        if progress is not None:
+            progress("flows", number + 1, 0)
+    flows = sums.result()
+    carries = classify(flows)
+    pair = flows.sender.astype(np.int64) * flows.vertices + flows.receiver
+    _, start = np.unique(pair, return_index=True)  # conversations are sorted by pair
+    octets = np.add.reduceat(flows.octets, start) if len(start) else np.zeros(0)
+    link_carries = np.maximum.reduceat(carries, start) if len(start) else carries
+    link_of = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(pair))))
+    order = np.lexsort((-flows.octets, link_of))
+    main = order[np.unique(link_of[order], return_index=True)[1]] if len(order) else order
+    sender, receiver = flows.sender[start], flows.receiver[start]
+    media = link_carries == Carries.MEDIA
+    proven = media & _is_proven(sender, receiver, inventory, flows.nodes)
+    central = _central_sinks(sender[proven], receiver[proven], flows.vertices, inventory)
+    return RoutingMeasurements(
+        inventory=inventory,
+        conversations=flows,
+        files=files,
+        sender=sender,
+        receiver=receiver,
+        carries=link_carries,
+        octets=octets,
+        main=main,
+        proven=proven,
+        central=central,
+        reaches_central=_reaches(sender[proven], receiver[proven], central),
+        may_reach_central=_reaches(sender[media], receiver[media], central),
+        declared_sink=_declared(flows.vertices, inventory, deployment),
+    )
+
+
+def classify(flows: Conversations) -> NDArray[np.uint8]:
+    """What each conversation carries, as :class:`Carries`."""
+    packet = flows.octets / np.maximum(flows.packets, 1.0)
+    rate = flows.octets * 8000.0 / np.maximum(flows.active_ms, 1000.0)
+    carries = np.full(len(flows.sender), Carries.CONTROL, np.uint8)
+    media = (
+        (packet >= MEDIA_PACKET_OCTETS)
+        & (rate >= MEDIA_BITS_PER_SECOND)
+        & (flows.octets >= MEDIA_OCTETS)
+    )
+    media |= np.isin(flows.application, [int(code) for code in _MEDIA_APPLICATIONS])
+    carries[media] = Carries.MEDIA
+    small = np.isin(flows.port, INFRASTRUCTURE_PORTS) & (rate <= INFRASTRUCTURE_BITS_PER_SECOND)
+    small |= np.isin(flows.protocol, (1, 58)) & (rate <= INFRASTRUCTURE_BITS_PER_SECOND)  # ICMP
+    carries[small] = Carries.INFRASTRUCTURE
+    carries[(flows.protocol == 6) & (packet <= EMPTY_PACKET_OCTETS)] = Carries.NOTHING
+    carries[_to_many(flows)] = Carries.INFRASTRUCTURE
+    return carries
+
+
+def _to_many(flows: Conversations) -> NDArray[np.bool_]:
+    """Conversations whose receiver is no host: multicast, broadcast, link-local discovery."""
+    many = np.zeros(flows.vertices, np.bool_)
+    for i in range(len(flows.endpoint_high)):
+        address = ipaddress.IPv6Address(
+            (int(flows.endpoint_high[i]) << 64) | int(flows.endpoint_low[i])
+        )
+        plain = address.ipv4_mapped or address
+        broadcast = (
+            plain.version == 4
+            and int(plain) & 0xFF == 0xFF
+            and (plain.is_private or plain.is_link_local)
+            and not flows.answers[i]  # a subnet's broadcast address never answers; a host may
+        )
+        many[flows.nodes + i] = (
+            plain.is_multicast or plain.is_unspecified or int(plain) == 0xFFFF_FFFF or broadcast
+        )
+    towards: NDArray[np.bool_] = many[flows.receiver]
+    return towards
+
+
+def _is_proven(
+    sender: NDArray[np.int32],
+    receiver: NDArray[np.int32],
+    inventory: Inventory,
+    nodes: int,
+) -> NDArray[np.bool_]:
+    """A camera's own media, or media that a relaying node sends to its declared upstream."""
+    proven = np.asarray(inventory.kind[sender] == "camera", np.bool_)
+    upstream = inventory.declared_upstream
+    if upstream is not None and len(sender):
+        rows = np.array([inventory.row_of(name) if name else None for name in upstream[sender]])
+        declared = np.array([-1 if row is None else row for row in rows], np.int64)
+        proven |= (declared == receiver) & (receiver < nodes)
+    return proven
+
+
+def _central_sinks(
+    sender: NDArray[np.int32],
+    receiver: NDArray[np.int32],
+    vertices: int,
+    inventory: Inventory,
+) -> NDArray[np.bool_]:
+    """Receivers of media whose declared or observed scope is wider than one district.
+
+    Observed is the set of districts whose cameras' video arrives over proven hops; declared is the
+    sink's own district.
+    """
+    central = np.zeros(vertices, np.bool_)
+    coded = inventory.codes("district")
+    if coded is None or len(sender) == 0:
+        return central
+    codes, names = coded
+    cameras = inventory.kind == "camera"
+    network = build_network(sender, receiver, vertices)
+    several = np.zeros(vertices, np.bool_)
+    so_far = np.full(vertices, -1, np.int64)
+    for first in range(0, len(names), 64):
+        marks = np.zeros(vertices, np.uint64)
+        here = cameras & (codes >= first) & (codes < first + 64)
+        marks[: len(inventory)][here] = np.uint64(1) << (codes[here] - first).astype(np.uint64)
+        arrived = spread_marks(network, marks)
+        for bit in range(min(64, len(names) - first)):
+            has = (arrived >> np.uint64(bit)) & np.uint64(1) == 1
+            several |= has & (so_far >= 0)
+            so_far[has & (so_far < 0)] = first + bit
+    own = np.full(vertices, -1, np.int64)
+    own[: len(inventory)] = codes
+    foreign = (so_far >= 0) & (own >= 0) & (so_far != own)
+    rests = np.ones(vertices, np.bool_)  # endpoints outside the inventory can be sinks
+    rests[: len(inventory)] = np.isin(inventory.kind.astype(str), ("sink", "recorder"))
+    wide: NDArray[np.bool_] = (several | foreign) & rests
+    return wide
+
+
+def _reaches(
+    sender: NDArray[np.int32], receiver: NDArray[np.int32], central: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    backwards = build_network(receiver, sender, len(central))
+    arrives: NDArray[np.bool_] = spread_marks(backwards, central.astype(np.uint64)) != 0
+    return arrives
+
+
+def _declared(vertices: int, inventory: Inventory, deployment: Deployment) -> NDArray[np.bool_]:
+    """Receivers that were announced.
+
+    With a list in ``deployment.yaml``: the nodes on it, and every node that another declares as
+    its upstream. Without one: all sinks, recorders and relays of the inventory.
+    """
+    declared = np.zeros(vertices, np.bool_)
+    if deployment.declared_sinks is None:
+        kinds = np.isin(inventory.kind.astype(str), ("sink", "recorder", "relay"))
+        declared[: len(inventory)] = kinds
+    names = set(deployment.declared_sinks or ())
+    if inventory.declared_upstream is not None:
+        names |= {name for name in inventory.declared_upstream if name}
+    for name in names:
+        row = inventory.row_of(name)
+        if row is not None:
+            declared[row] = True
+    return declared
