@@ -20,6 +20,11 @@ LARGEST_DOCUMENT = 64 * 1024 * 1024
 LARGEST_ALIAS_EXPANSION = 1_000_000
 """Nodes; YAML aliases can expand a few lines into billions of nodes."""
 
+DEEPEST_NESTING = 40
+"""Levels of lists and mappings inside each other."""
+
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
 # libyaml's parser where it was built in, nine times faster than the pure one
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -75,6 +80,8 @@ def read_document(path: Path, schema: Mapping[str, Any] | None = None) -> Docume
 def parse_document(text: str, schema: Mapping[str, Any] | None = None) -> Document:
     """As :func:`read_document`, for text already in memory."""
     try:
+        if _nests_too_deep(text):
+            return _unreadable("nested too deep", f"use at most {DEEPEST_NESTING} levels")
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -94,6 +101,22 @@ def parse_document(text: str, schema: Mapping[str, Any] | None = None) -> Docume
     if schema is not None:
         faults.extend(_schema_faults(content, schema, lines))
     return Document(content, tuple(faults), lines)
+
+
+def _nests_too_deep(text: str) -> bool:
+    """Whether lists and mappings nest beyond the limit, from the flat stream of events.
+
+    libyaml composes by recursion in C: fifty thousand opening brackets end the process.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST_NESTING:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
 
 
 def _unreadable(message: str, remedy: str, line: int | None = None) -> Document:
@@ -117,7 +140,12 @@ class _Builder:
         self._built += 1
         if self._built > LARGEST_ALIAS_EXPANSION:
             raise _TooLarge
-        self._lines[path] = node.start_mark.line + 1
+        self._lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN_TAGS:
+            self._faults.append(
+                Fault("a tag (!...)", "remove it; plain YAML only", node.start_mark.line + 1)
+            )
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -137,6 +165,7 @@ class _Builder:
                     Fault("a key that stands twice", "keep one of the two lines", line)
                 )
                 continue
+            self._lines[(*path, key)] = line  # a list begins where its key stands
             content[key] = self.build(value_node, (*path, key))
         return content
 
