@@ -36,7 +36,7 @@ def pack_schema() -> Mapping[str, Any]:
     """The published JSON schema of a pack."""
     text = Path(__file__).with_name("pack.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
-    return MappingProxyType(schema)
+    return schema
 
 
 def shipped_packs() -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _resolve(path: Path, chain: tuple[Path, ...]) -> _Draft:
     except OSError as error:
         raise _Faulty([Fault("cannot be read", error.strerror or "look at its rights")]) from error
     if document.content is None or document.faults:
-        raise _Faulty(document.faults)
+        raise _Faulty(dict.fromkeys(document.faults))
     content: dict[str, Any] = document.content
     identifier = content["id"]
     shipped = _shipped_folder() / f"{identifier}.yaml"
