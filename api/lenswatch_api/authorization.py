@@ -1,0 +1,76 @@
+"""Who may do what: roles are fixed sets of scopes, and every endpoint names its scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One thing that a key may be allowed to do."""
+
+    DEPLOYMENTS_READ = "deployments:read"
+    DEPLOYMENTS_WRITE = "deployments:write"
+    EVIDENCE_READ = "evidence:read"
+    EVIDENCE_WRITE = "evidence:write"
+    EVIDENCE_DELETE = "evidence:delete"
+    AUDITS_READ = "audits:read"
+    AUDITS_WRITE = "audits:write"
+    FINDINGS_READ = "findings:read"
+    SCORES_READ = "scores:read"
+    REPORTS_READ = "reports:read"
+    KEYS_ADMIN = "keys:admin"
+    ACCESS_LOG_READ = "access-log:read"
+
+
+class Role(StrEnum):
+    """What kind of person or program holds a key."""
+
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+    TESTER = "tester"
+    VENDOR = "vendor"
+    READER = "reader"
+
+
+_READER = frozenset(
+    {
+        Scope.DEPLOYMENTS_READ,
+        Scope.AUDITS_READ,
+        Scope.FINDINGS_READ,
+        Scope.SCORES_READ,
+        Scope.REPORTS_READ,
+    }
+)
+_TESTER = _READER | {
+    Scope.DEPLOYMENTS_WRITE,
+    Scope.EVIDENCE_READ,
+    Scope.EVIDENCE_WRITE,
+    Scope.AUDITS_WRITE,
+}
+
+SCOPES: dict[Role, frozenset[Scope]] = {
+    # a vendor reads the findings about its own equipment; scores and reports speak of all
+    Role.VENDOR: frozenset({Scope.DEPLOYMENTS_READ, Scope.AUDITS_READ, Scope.FINDINGS_READ}),
+    Role.READER: _READER,
+    Role.TESTER: _TESTER,
+    Role.AUDITOR: _TESTER | {Scope.EVIDENCE_DELETE, Scope.ACCESS_LOG_READ},
+    Role.ADMIN: frozenset(Scope),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a valid key, for one request."""
+
+    key_id: str
+    key_name: str
+    tenant_id: str
+    role: Role
+    vendor: str | None = None
+    """Set for role vendor: the only vendor whose findings it sees."""
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What its role allows."""
+        return SCOPES[self.role]

@@ -1,0 +1,1 @@
+"""Bundles: evidence as it arrives, and what is known of it."""

@@ -1,0 +1,37 @@
+"""What every endpoint can ask for: the parts of the running service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from lenswatch_api.database import Database
+from lenswatch_api.metrics import Metrics
+from lenswatch_api.settings import Settings
+from lenswatch_api.throttle import Throttle
+
+if TYPE_CHECKING:
+    from lenswatch_api.audits.jobs import Jobs
+
+
+@dataclass(slots=True)
+class ServiceState:
+    """One running service."""
+
+    settings: Settings
+    database: Database
+    metrics: Metrics
+    requests: Throttle
+    failed_logins: Throttle
+    jobs: Jobs
+
+
+def _state(request: Request) -> ServiceState:
+    state = request.app.state.service
+    assert isinstance(state, ServiceState)
+    return state
+
+
+State = Annotated[ServiceState, Depends(_state)]

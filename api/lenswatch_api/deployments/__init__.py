@@ -1,0 +1,1 @@
+"""Deployments: the camera networks under audit."""

@@ -1,0 +1,97 @@
+"""What the API says about findings and scores."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lenswatch.model import Basis, Confidence, Severity, Verdict
+from lenswatch_api.paging import PageQuery
+
+_TEXT = r"^[^\x00-\x1f\x7f]+$"
+
+
+class Order(StrEnum):
+    """How findings are sorted."""
+
+    CONTROL = "control"
+    SEVERITY = "severity"
+    SUBJECT = "subject"
+    MEASURED = "measured"
+
+
+class FindingQuery(PageQuery):
+    """Which findings, in which order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sort: Order = Field(
+        Order.CONTROL,
+        description="`control`: by control, then subject. `severity`: worst first. "
+        "`subject`: by subject. `measured`: largest measured value first, unmeasured last.",
+    )
+    verdict: Verdict | None = None
+    severity: Severity | None = None
+    control: str | None = Field(None, max_length=200, pattern=_TEXT, examples=["core/retention"])
+    subject: str | None = Field(None, max_length=300, pattern=_TEXT, examples=["node:cam-0001"])
+    district: str | None = Field(None, max_length=200, pattern=_TEXT)
+    vendor: str | None = Field(None, max_length=200, pattern=_TEXT)
+
+
+class Interval(BaseModel):
+    """A confidence interval around the measured value, in the finding's unit."""
+
+    lower: float | None
+    upper: float | None
+    level: float = Field(description="Coverage that the method promises; 1 for a certain bound.")
+    method: str
+
+
+class EvidenceReference(BaseModel):
+    """Where in the bundle a finding rests."""
+
+    file: str
+    location: str
+
+
+class Finding(BaseModel):
+    """What one control concludes about one subject."""
+
+    position: int = Field(description="Place in the audit's own order, from 0.")
+    control: str
+    check: str
+    subject: str = Field(examples=["node:cam-0001"])
+    district: str = Field(description="Of the node; empty where there is none.")
+    vendor: str = Field(description="Of the node; empty where there is none.")
+    model: str = Field(description="Of the node; empty where there is none.")
+    verdict: Verdict
+    severity: Severity = Field(description="How bad it is if true.")
+    confidence: Confidence = Field(description="How sure the measurement is.")
+    measured: float | None
+    limit: float | None
+    unit: str
+    interval: Interval | None
+    basis: Basis = Field(description="Seen in the evidence, or concluded from correlation.")
+    reason: str
+    remediation: str
+    evidence: list[EvidenceReference]
+
+
+class Score(BaseModel):
+    """What the findings add up to."""
+
+    audit_id: str
+    verdict: Verdict
+    score: dict[str, Any] = Field(
+        description="`low` counts what is inconclusive as failed and is the headline, `high` "
+        "counts it as passed; with the grade, and the same per pack, district, vendor and model."
+    )
+
+
+class VerdictCounts(BaseModel):
+    """How many findings of each verdict a control has."""
+
+    control: str
+    counts: dict[Verdict, int]

@@ -1,0 +1,1 @@
+"""Reports: the files that an audit wrote."""

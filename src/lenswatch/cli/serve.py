@@ -1,0 +1,104 @@
+"""``lenswatch serve``: the API and the pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory for evidence, reports and the database. Made on the first start.",
+            show_default="your data directory for lenswatch",
+            envvar="LENSWATCH_DATA",
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on. The default answers this machine only.",
+            envvar="LENSWATCH_HOST",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            help="Port to listen on; 0 takes a free one.",
+            min=0,
+            max=65535,
+            envvar="LENSWATCH_PORT",
+        ),
+    ] = 8300,
+    database: Annotated[
+        str,
+        typer.Option(
+            help="postgresql://USER:PASSWORD@HOST/NAME. Empty: SQLite in the data directory.",
+            envvar="LENSWATCH_DATABASE",
+            show_envvar=True,
+        ),
+    ] = "",
+    parallel_audits: Annotated[
+        int, typer.Option(help="Audits that run at the same time.", min=1, max=64)
+    ] = 1,
+    threads: Annotated[int, typer.Option(help="Threads inside one audit.", min=1, max=256)] = 2,
+    behind_https: Annotated[
+        bool,
+        typer.Option(
+            "--behind-https",
+            help="A proxy in front speaks HTTPS: trust its X-Forwarded headers, and let browsers "
+            "send their session over HTTPS only.",
+        ),
+    ] = False,
+    new_admin_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-admin-key", help="Make and print another admin key, then go on. For lost keys."
+        ),
+    ] = False,
+) -> None:
+    """Run the service: audits through an API, and pages.
+
+    On the first start it prints an API key of role admin, once. Keep it: only its hash is stored.
+
+    Examples:
+
+      lenswatch serve
+
+      lenswatch serve --data /srv/lenswatch --port 8080
+
+      lenswatch serve --host 0.0.0.0 --behind-https --database postgresql://lenswatch@db/lenswatch
+
+    Limits are set through the environment, for example
+    LENSWATCH_LIMIT_ARCHIVE_BYTES=1000000000; docs/api.md lists them all.
+
+    Exit code 2: an option, the data directory or the database cannot be used.
+    """
+    from lenswatch.errors import UsageError
+    from lenswatch_api.server import run
+    from lenswatch_api.settings import Settings, limits_from_environment
+
+    if data is None:
+        import platformdirs
+
+        data = Path(platformdirs.user_data_dir("lenswatch", appauthor=False))
+    try:
+        run(
+            Settings(
+                data=data.absolute(),
+                database_url=database,
+                parallel_audits=parallel_audits,
+                audit_threads=threads,
+                secure_cookies=behind_https,
+                limits=limits_from_environment(),
+            ),
+            host=host,
+            port=port,
+            new_admin_key=new_admin_key,
+        )
+    except UsageError as error:
+        typer.echo(f"lenswatch serve: {error}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,119 @@
+"""A running service with a stand-in engine, and what tests send to it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from lenswatch_api.app import create_app
+from lenswatch_api.keys.service import make_first_key
+from lenswatch_api.settings import Limits, Settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENT = b"name: Rivertown\njurisdiction: DE\n"
+
+Service = tuple[TestClient, FastAPI]
+
+
+def make_zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def make_tar(files: dict[str, bytes], mode: str = "w:gz", mtime: int = 1_700_000_000) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mtime = mtime
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def bundle(**behaviour: object) -> bytes:
+    lines = "".join(f"{name}: {value}\n" for name, value in behaviour.items())
+    return make_zip({"deployment.yaml": DEPLOYMENT + lines.encode(), "nodes.csv": b"node_id\n"})
+
+
+def settings_for(data: Path, **changes: Any) -> Settings:
+    limits = {"free_bytes": 1, "requests_per_minute": 1_000_000, **changes.pop("limits", {})}
+    return Settings(
+        data=data,
+        engine="tests.api.fake_engine:run_audit",
+        limits=Limits(**limits),
+        **changes,
+    )
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., TestClient]]:
+    """Start a service; ``serve(limits={...})`` changes limits. One at a time."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    clients: list[TestClient] = []
+
+    def start(**changes: Any) -> TestClient:
+        app = create_app(settings_for(tmp_path / "data", **changes))
+        client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+        client.__enter__()
+        clients.append(client)
+        key = make_first_key(app.state.service.database)
+        if key is not None:
+            client.headers["Authorization"] = f"Bearer {key}"
+        return client
+
+    yield start
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(serve: Callable[..., TestClient]) -> TestClient:
+    """A client with the first key."""
+    return serve()
+
+
+def new_deployment(client: TestClient, name: str = "Rivertown") -> str:
+    answer = client.post("/api/v1/deployments", json={"name": name})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def upload(client: TestClient, content: bytes, deployment: str | None = None) -> str:
+    deployment = deployment or new_deployment(client)
+    answer = client.post(
+        f"/api/v1/deployments/{deployment}/bundles",
+        content=content,
+        headers={"Content-Type": "application/zip"},
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def start_audit(client: TestClient, content: bytes) -> str:
+    bundle_id = upload(client, content)
+    answer = client.post("/api/v1/audits", json={"bundle_id": bundle_id})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def wait_for(client: TestClient, audit_id: str, seconds: float = 30) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        audit: dict[str, Any] = client.get(f"/api/v1/audits/{audit_id}").json()
+        if audit["progress"]["state"] not in ("queued", "running"):
+            return audit
+        time.sleep(0.1)
+    raise AssertionError(f"the audit did not end: {audit['progress']}")

@@ -1,0 +1,103 @@
+"""A stand-in for the engine: what it does is written in the bundle's deployment.yaml."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from lenswatch.errors import EvidenceUnusable
+from lenswatch.model import (
+    Basis,
+    Confidence,
+    EvidenceRef,
+    Finding,
+    Interval,
+    Problem,
+    Severity,
+    Verdict,
+)
+
+
+@dataclass(frozen=True)
+class FakeScore:
+    low: float
+    high: float
+    grade: str
+
+
+class FakeInventory:
+    district = ["North", "South"]
+    vendor = ["Acme Optics", "Bright Eye"]
+    model = ["A1", "B2"]
+
+    def row_of(self, node_id: str) -> int | None:
+        number = node_id.removeprefix("cam-")
+        return int(number) % 2 if number.isdigit() else None
+
+
+def finding(number: int) -> Finding:
+    verdict = (Verdict.FAIL, Verdict.PASS, Verdict.INCONCLUSIVE)[number % 3]
+    return Finding(
+        control=("core/faces", "core/retention")[number % 2],
+        check=("face-captured", "retention-exceeded")[number % 2],
+        subject=f"node:cam-{number}",
+        verdict=verdict,
+        severity=tuple(Severity)[number % 4],
+        confidence=Confidence.HIGH,
+        reason="A reason.",
+        remediation="A remedy.",
+        measured=None if number % 5 == 0 else float(number % 7),
+        limit=3.0,
+        unit="h",
+        interval=Interval(0.0, 9.0) if number % 2 else None,
+        basis=Basis.PROVEN,
+        evidence=(EvidenceRef("recordings/a.mp4", "all"),),
+    )
+
+
+def run_audit(
+    bundle: Path,
+    *,
+    packs: Sequence[str] = ("core",),
+    out: Path,
+    progress: Callable[[str, int, int], None] | None = None,
+    threads: int = 2,
+) -> Any:
+    settings = dict(
+        line.split(": ", 1)
+        for line in (bundle / "deployment.yaml").read_text().splitlines()
+        if ": " in line
+    )
+    if settings.get("behaviour") == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if settings.get("behaviour") == "unusable":
+        raise EvidenceUnusable("it is broken", file=str(bundle / "nodes.csv"), remedy="mend it")
+    if settings.get("behaviour") == "bug":
+        raise ValueError("10.1.2.3 was here")
+    steps = int(settings.get("steps", "2"))
+    for step in range(steps):
+        if progress is not None:
+            progress("pretending", step, steps)
+        time.sleep(float(settings.get("seconds", "0")) / steps)
+    (out / "report.html").write_text("<!doctype html><title>Report</title><p>Fine.")
+    (out / "findings.json").write_text("{}")
+    findings = [finding(number) for number in range(int(settings.get("findings", "30")))]
+    findings.sort(key=lambda item: (item.control, item.subject))
+    return SimpleNamespace(
+        tool="lenswatch test",
+        bundle_digest="sha256:" + "0" * 64,
+        findings=tuple(findings),
+        verdict=Verdict.FAIL,
+        score=FakeScore(40.0, 80.0, "D"),
+        coverage={"cameras": 2, "share": float("nan")},
+        measurements=SimpleNamespace(
+            inventory=FakeInventory(),
+            problems=(Problem("nodes.csv", "a column is missing", "add it", line=1),),
+        ),
+    )
