@@ -23,6 +23,30 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup ## Simulate a small city, audit it, print the score, write the report
 	$(BIN)/lenswatch demo
 
+test: setup ## Run every test, then the kernels again uncompiled and with bounds checks
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report= tests
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q -m "kernel and not slow" --cov --cov-append --cov-report= tests/kernels
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/bounds-checked $(BIN)/python -m pytest -n 2 -q -m "kernel and not slow" tests/kernels
+	$(BIN)/python -m coverage report --fail-under=90
+
+check: setup ## Format, lint, types, import contracts, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+
+bench: setup ## Quick benchmarks against named peers; results as JSON in .benchmarks/
+	$(BIN)/python -m benchmarks --quick
+
 lock: ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --group dev --group docs --all-extras --generate-hashes --python-version 3.11 --no-header -q -o requirements.lock
 
