@@ -1,0 +1,125 @@
+"""The words, numbers and dates of a report in the reader's language.
+
+A language is one gettext catalogue, ``locale/<code>.po``, read as it is: adding a file adds a
+language, no code and no compilation. English needs none. Reasons and remedies come from the checks
+and the packs and stand in the language that those were written in.
+"""
+
+from __future__ import annotations
+
+import gettext
+import io
+import math
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from importlib.resources import files
+
+from babel import Locale
+from babel.dates import format_date
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+
+from lenswatch.errors import UsageError
+
+_HOURS = ("h", "hour", "hours")
+_SHARES = ("share", "ratio", "fraction", "1")
+
+
+class Language:
+    """One language of the reports."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        """BCP 47, as HTML wants it: ``en``, ``zh-Hans``."""
+        self._locale = Locale.parse(code, sep="-")
+        self._translations = _catalogue(code)
+
+    def gettext(self, message: str) -> str:
+        """The message in this language, itself where the catalogue lacks it."""
+        return self._translations.gettext(message)
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        """The form of the message that ``number`` asks for."""
+        return self._translations.ngettext(singular, plural, number)
+
+    def number(self, value: float | None) -> str:
+        """At most four significant digits, grouped; a dash for absent, ∞ where there is no end."""
+        if value is None or math.isnan(value):
+            return "–"
+        if math.isinf(value):
+            return "∞" if value > 0 else "−∞"
+        if value and abs(value) < 1e15:
+            digits = max(3 - math.floor(math.log10(abs(value))), 0)
+            value = round(value, digits)
+        pattern = "#,##0.######" if abs(value) < 1 else "#,##0.###"
+        return str(format_decimal(value, format=pattern, locale=self._locale))
+
+    def quantity(self, value: float | None, unit: str) -> str:
+        """A number with its unit; many hours also in days, shares as per cent."""
+        if value is None:
+            return "–"
+        if unit in _SHARES and 0 <= value <= 1:
+            return self.percent(value)
+        if unit in _HOURS:
+            text = f"{self.number(value)}\u00a0h"
+            if abs(value) >= 72 and math.isfinite(value):
+                days = self.number(value / 24)
+                text += f" ({self.gettext('%(days)s days') % {'days': days}})"
+            return text
+        return f"{self.number(value)}\u00a0{unit}" if unit and unit != "1" else self.number(value)
+
+    def points(self, value: float) -> str:
+        """Points of the score, to a tenth; never rounded up to 100 or down to 0."""
+        if 99.95 <= value < 100:
+            value = 99.9
+        elif 0 < value < 0.05:
+            value = 0.1
+        return str(format_decimal(value, format="0.#", locale=self._locale))
+
+    def percent(self, share: float) -> str:
+        """A share from 0 to 1 in per cent."""
+        return str(format_percent(share, format="#,##0.#%", locale=self._locale))
+
+    def date(self, day: date) -> str:
+        """A day, written out."""
+        pattern = "y年M月d日" if self._locale.language == "zh" else "d MMMM y"
+        return str(format_date(day, pattern, locale=self._locale))
+
+    def moment(self, moment: datetime) -> str:
+        """A moment in UTC, which the text names."""
+        moment = moment.astimezone(UTC)
+        return f"{self.date(moment.date())}, {moment:%H:%M} UTC"
+
+    def distance(self, metres: float) -> str:
+        """Metres below a kilometre, kilometres from there."""
+        if metres >= 1000:
+            return f"{self.number(metres / 1000)}\u00a0km"
+        return f"{self.number(metres)}\u00a0m"
+
+
+def languages() -> tuple[str, ...]:
+    """Codes of the languages that reports can be written in."""
+    folder = files("lenswatch.reports").joinpath("locale")
+    found = (entry.name[:-3] for entry in folder.iterdir() if entry.name.endswith(".po"))
+    return ("en", *sorted(found))
+
+
+@lru_cache(maxsize=16)
+def load_language(code: str) -> Language:
+    """The language of a code; ``UsageError`` names the known ones where there is no catalogue."""
+    if code not in languages():
+        raise UsageError(
+            f"no catalogue for the language {code!r}: use one of {', '.join(languages())}"
+        )
+    return Language(code)
+
+
+def _catalogue(code: str) -> gettext.NullTranslations:
+    if code == "en":
+        return gettext.NullTranslations()
+    source = files("lenswatch.reports").joinpath("locale", f"{code}.po")
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(source.read_bytes())))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

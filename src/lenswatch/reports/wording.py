@@ -1,0 +1,208 @@
+"""The sentences and labels that the page and the PDF have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lenswatch.model import Basis, Severity, Verdict
+from lenswatch.policy import Control
+from lenswatch.reports.language import Language
+from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary
+from lenswatch.result import AuditResult
+
+MARKS: Mapping[str, str] = {
+    "fail": "✕",
+    "inconclusive": "?",
+    "excepted": "‖",
+    "pass": "✓",
+    "not-applicable": "–",
+}
+"""Signs beside the words, so that colour is never the only difference."""
+
+
+class Wording:
+    """Labels and sentences in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        _ = language.gettext
+        self.verdicts = {
+            "fail": _("fail"),
+            "inconclusive": _("could not be checked"),
+            "excepted": _("excepted"),
+            "pass": _("pass"),
+            "not-applicable": _("not applicable"),
+        }
+        self.severities = {
+            "critical": _("critical"),
+            "high": _("high"),
+            "medium": _("medium"),
+            "low": _("low"),
+        }
+        self.confidences = {
+            "high": _("high confidence"),
+            "medium": _("medium confidence"),
+            "low": _("low confidence"),
+        }
+        self.bases = {"proven": _("proven"), "inferred": _("inferred")}
+        self.forces = {
+            "law": _("Law"),
+            "guidance": _("Guidance"),
+            "standard": _("Standard"),
+            "default": _("Our default"),
+        }
+        self.subjects = {
+            "node": _("node"),
+            "store": _("store"),
+            "deployment": _("the whole deployment"),
+        }
+
+    def headline(self, result: AuditResult, summary: Summary) -> list[str]:
+        """The result in two or three sentences."""
+        _, ngettext, number = (
+            self._language.gettext,
+            self._language.ngettext,
+            self._language.number,
+        )
+        failed = summary.worst_controls(Verdict.FAIL)
+        sentences = []
+        if failed:
+            cases = summary.counts[Verdict.FAIL]
+            text = ngettext(
+                "%(rules)s rule is broken, in %(cases)s cases; the gravest: %(worst)s.",
+                "%(rules)s rules are broken, in %(cases)s cases; the gravest: %(worst)s.",
+                len(failed),
+            )
+            worst = failed[0].title.rstrip(".")
+            sentences.append(
+                text % {"rules": number(len(failed)), "cases": number(cases), "worst": worst}
+            )
+        elif result.verdict is Verdict.PASS:
+            sentences.append(_("No rule was found broken, and everything asked was checked."))
+        elif summary.counts:
+            sentences.append(_("No rule was found broken, but not everything could be checked."))
+        else:
+            sentences.append(_("There was nothing to judge: no finding was made."))
+        unchecked = summary.counts[Verdict.INCONCLUSIVE]
+        if unchecked:
+            text = ngettext(
+                "%(cases)s case could not be checked and counts as lost until evidence shows "
+                "otherwise.",
+                "%(cases)s cases could not be checked and count as lost until evidence shows "
+                "otherwise.",
+                unchecked,
+            )
+            sentences.append(text % {"cases": number(unchecked)})
+        excepted = summary.counts[Verdict.EXCEPTED]
+        if excepted:
+            text = ngettext(
+                "%(cases)s failure is excepted until a date.",
+                "%(cases)s failures are excepted until a date.",
+                excepted,
+            )
+            sentences.append(text % {"cases": number(excepted)})
+        return sentences
+
+    def control_sentence(self, control: ControlSummary) -> str:
+        """How often a rule was kept and broken; proven and inferred failures apart."""
+        _, number = self._language.gettext, self._language.number
+        failed = control.counts[Verdict.FAIL]
+        proven, inferred = control.bases[Basis.PROVEN], control.bases[Basis.INFERRED]
+        if inferred:
+            first = _("%(n)s fail: %(proven)s proven, %(inferred)s inferred") % {
+                "n": number(failed),
+                "proven": number(proven),
+                "inferred": number(inferred),
+            }
+        else:
+            first = _("%(n)s fail, all proven") % {"n": number(failed)}
+        others = [
+            f"{number(control.counts[verdict])} {self.verdicts[verdict.value]}"
+            for verdict in VERDICTS[1:]
+            if control.counts[verdict]
+        ]
+        return "; ".join([first, *others]) + "."
+
+    def limits(self, control: Control) -> str:
+        """The limit of a control in words."""
+        _, quantity = self._language.gettext, self._language.quantity
+        parts = []
+        if control.min is not None:
+            parts.append(_("at least %(q)s") % {"q": quantity(control.min, control.unit)})
+        if control.max is not None:
+            parts.append(_("at most %(q)s") % {"q": quantity(control.max, control.unit)})
+        if control.limit_from:
+            parts.append(_("as declared"))
+        return ", ".join(parts) or "–"
+
+    def coverage_rows(self, result: AuditResult) -> list[tuple[str, int]]:
+        """Kinds of evidence with the number of cameras each speaks about."""
+        _, coverage = self._language.gettext, result.coverage
+        return [
+            (_("video"), coverage.cameras_with_video),
+            (_("network flows"), coverage.cameras_with_flows),
+            (_("recordings"), coverage.cameras_with_recordings),
+        ]
+
+    def coverage_sentence(self, result: AuditResult) -> str:
+        """What else was read."""
+        number, coverage = self._language.number, result.coverage
+        text = self._language.gettext(
+            "Read were %(flows)s flow records of %(exporters)s exporters and %(stores)s stores of "
+            "recordings. A camera that no evidence speaks about was not found clean; it was not "
+            "looked at."
+        )
+        return text % {
+            "flows": number(coverage.flow_records),
+            "exporters": number(coverage.exporters),
+            "stores": number(coverage.stores),
+        }
+
+    def meanings(self) -> list[tuple[str, str]]:
+        """Short glossary at the end of the report."""
+        _ = self._language.gettext
+        return [
+            (
+                _("at least, at most"),
+                _(
+                    "The score counts everything that could not be checked as broken (at least) "
+                    "and as kept (at most). The grade follows the first."
+                ),
+            ),
+            (_("proven"), _("The evidence itself shows it, at the place named.")),
+            (
+                _("inferred"),
+                _(
+                    "Concluded from correlation, with a known rate of false alarms. Never mixed "
+                    "with what is proven."
+                ),
+            ),
+            (
+                _("95% sure"),
+                _(
+                    "The range holds the true value in at least 95 of 100 audits made this way. A "
+                    "wide range means little evidence."
+                ),
+            ),
+            (_("severity"), _("How bad it is, if it is true.")),
+            (_("confidence"), _("How sure the measurement is, however bad it would be.")),
+            (
+                _("excepted"),
+                _("A failure that somebody named answers for, until a date. It stays visible."),
+            ),
+            (
+                _("law, guidance, standard, our default"),
+                _(
+                    "What stands behind a rule: law binds, guidance argues, a standard measures, a "
+                    "default is only our own proposal."
+                ),
+            ),
+        ]
+
+
+SEVERITY_ORDER = {
+    severity.value: rank
+    for rank, severity in enumerate(
+        (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+    )
+}
