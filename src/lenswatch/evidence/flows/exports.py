@@ -1,0 +1,908 @@
+"""Decodes datagrams of NetFlow v1/v5/v7/v9 and IPFIX into flow tables, with all their state.
+
+State is per *session*: exporter, observation domain and protocol version. A template set applies
+to the data sets after it; data sets that come before their template are held, within bounds, and
+decoded when it arrives.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenswatch.evidence.flows import applications, fields
+from lenswatch.evidence.flows import templates as layout
+from lenswatch.evidence.flows.sampling import Sampling, header_interval
+from lenswatch.evidence.flows.table import FlowTable
+from lenswatch.evidence.flows.templates import LEGACY, Plan, Template, compile_plan, pack_plans
+from lenswatch_kernels import export_messages as messages
+from lenswatch_kernels import sequences
+from lenswatch_kernels.export_records import NO_BASE, Plans, count_records, decode_records
+from lenswatch_kernels.key_table import KeyTable
+
+MOST_SESSIONS = 1 << 16
+"""Sessions followed; datagrams of further ones are counted, not decoded (spoofed floods)."""
+MOST_TEMPLATES = 1 << 15
+"""Templates known at once over all sessions, and twice as many definitions over all time."""
+MOST_HELD_BYTES = 64 << 20
+"""Bytes of data sets that wait for a template."""
+MOST_HELD_SETS = 1 << 16
+
+_NO_PLAN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Datagrams:
+    """UDP payloads inside a buffer, in the order they were captured."""
+
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+    exporter: NDArray[np.uint32]
+    """Row in the reader's list of exporters."""
+    file: NDArray[np.uint32]
+    place: NDArray[np.int64]
+    """Byte offset of the payload in its file, for `FlowTable.offset`."""
+    capture_ms: NDArray[np.int64]
+    """When it was captured; -1 unknown."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What is known of one exporter's observation domain in one protocol version."""
+
+    exporter: int
+    domain: int
+    version: int
+    sampling: Sampling = field(default_factory=Sampling)
+    templates: dict[int, int] = field(default_factory=dict)
+    """Plan by template id, now."""
+    seen: set[bytes] = field(default_factory=set)
+    """Template sets that would change nothing."""
+    names: dict[int, int] = field(default_factory=dict)
+    """`Application` by announced application id."""
+    init_ms: int = NO_BASE
+    """When the exporter started, where IPFIX options say it."""
+    init_told: bool = False
+    active_timeout_s: int = 0
+    """As announced in options (element 36); 0 where it is not."""
+    records: int = 0
+    messages: int = 0
+    options_records: int = 0
+    clock_offset_ms: int | None = None
+    """Least of capture time minus export time: the clocks' difference plus the delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSet:
+    """A data set whose template has not come."""
+
+    body: bytes
+    context: tuple[int, int, int, int, int, int]
+    """exporter, domain, file, place, export ms, uptime base"""
+    v5_sampling: int = 0
+
+
+@dataclass(slots=True)
+class Losses:
+    """What could not be decoded, and why; nothing is dropped in silence."""
+
+    unknown_messages: int = 0
+    broken_messages: int = 0
+    cut_sets: int = 0
+    broken_template_sets: int = 0
+    held_sets: int = 0
+    """Sets that came before their template."""
+    released_sets: int = 0
+    """... and were decoded when it came."""
+    dropped_sets: int = 0
+    """... and were dropped because the bound on waiting sets was reached."""
+    refused_templates: int = 0
+    refused_sessions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a datagram breaks its own lengths."""
+
+    file: int
+    place: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class FullRecord:
+    """One record with every field, for `decode --all-fields`."""
+
+    version: int
+    exporter: int
+    domain: int
+    file: int
+    place: int
+    export_ms: int
+    sequence: int
+    set_id: int
+    options: bool
+    fields: dict[str, fields.Value]
+    start_ms: int
+    end_ms: int
+
+
+class ExportDecoder:
+    """Feed it datagrams in order; it gives flow tables and keeps the exporters' state."""
+
+    def __init__(self, *, split_biflows: bool = True, all_fields: bool = False) -> None:
+        self.sessions: list[Session] = []
+        self.losses = Losses()
+        self.breaks: list[Break] = []
+        self.full_records: list[FullRecord] = []
+        self.sequence_state = sequences.new_state(0)
+        self._split = split_biflows
+        self._all_fields = all_fields
+        self._session_of = KeyTable()
+        self._plan_of = KeyTable()
+        self._plans: list[Plan] = []
+        self._plan_by_template: dict[Template, int] = {}
+        self._packed: Plans | None = None
+        self._held: dict[int, list[HeldSet]] = defaultdict(list)
+        self._held_bytes = 0
+        self._held_count = 0
+        self._ready: list[tuple[int, HeldSet]] = []
+        self._legacy = {version: self._plan(template) for version, template in LEGACY.items()}
+
+    # -- templates ---------------------------------------------------------------------------
+
+    def _plan(self, template: Template) -> int:
+        known = self._plan_by_template.get(template)
+        if known is not None:
+            return known
+        if len(self._plans) >= 2 * MOST_TEMPLATES:
+            self.losses.refused_templates += 1
+            return _NO_PLAN
+        self._plans.append(compile_plan(template))
+        self._packed = None
+        self._plan_by_template[template] = len(self._plans) - 1
+        return len(self._plans) - 1
+
+    def _define(self, session_row: int, template: Template) -> None:
+        session = self.sessions[session_row]
+        plan = self._plan(template)
+        if plan < 0:
+            return
+        if template.id not in session.templates and len(self._plan_of) >= MOST_TEMPLATES:
+            self.losses.refused_templates += 1
+            return
+        session.templates[template.id] = plan
+        key = _set_key(session_row, template.id)
+        self._plan_of.set(key, plan)
+        held = self._held.pop(key, None)
+        if held:
+            for item in held:
+                self._held_bytes -= len(item.body)
+                self._held_count -= 1
+                self._ready.append((plan, item))
+            self.losses.released_sets += len(held)
+
+    def _withdraw(self, session_row: int, identifier: int, options: bool) -> None:
+        session = self.sessions[session_row]
+        whole = identifier in (2, 3)
+        for known, plan in list(session.templates.items()):
+            if known == identifier or (whole and self._plans[plan].template.options == options):
+                del session.templates[known]
+                # the table has no removal: an undecodable plan stands for "withdrawn"
+                self._plan_of.set(_set_key(session_row, known), self._withdrawn())
+
+    def _withdrawn(self) -> int:
+        return self._plan(Template(0, 0, ()))
+
+    def _take_templates(self, session_row: int, version: int, set_id: int, body: bytes) -> bool:
+        """Apply one template set; True where it changed what later data sets mean."""
+        session = self.sessions[session_row]
+        digest = bytes([set_id]) + body
+        if digest in session.seen:
+            return False
+        options = set_id in (1, 3)
+        found, withdrawn, broken = layout.parse_templates(body, version, options)
+        if broken >= 0:
+            self.losses.broken_template_sets += 1
+        changed = bool(withdrawn)
+        for identifier in withdrawn:
+            self._withdraw(session_row, identifier, options)
+        for template in found:
+            plan = session.templates.get(template.id)
+            if plan is None or self._plans[plan].template != template:
+                changed = True
+                self._define(session_row, template)
+        if changed:
+            session.seen.clear()
+        if not withdrawn and len(session.seen) < 256:
+            session.seen.add(digest)
+        return changed
+
+    # -- decoding ----------------------------------------------------------------------------
+
+    def decode(self, buffer: NDArray[np.uint8], datagrams: Datagrams) -> FlowTable:
+        """Flow records of the datagrams, in the order of the wire.
+
+        Records that waited for a template which these datagrams bring come after them.
+        """
+        index = messages.index_messages(buffer, datagrams.offset, datagrams.length)
+        session = self._sessions(index, datagrams)
+        self._note_breaks(index, datagrams)
+        set_session = session[index.set_message]
+        set_plan = self._resolve(buffer, index, set_session, datagrams)
+        plans = self._packed_plans()
+        records, cut = count_records(
+            buffer, index.set_offset, index.set_length, set_plan, plans
+        )
+        for row in np.flatnonzero(cut >= 0)[:1000]:
+            message = index.set_message[row]
+            datagram = index.datagram[message]
+            self._break(datagrams, datagram, int(cut[row]), messages.BAD_SET)
+        self.losses.cut_sets += int(np.count_nonzero(cut >= 0))
+        self._follow(index, session, set_plan, records, datagrams)
+        is_options = np.array([plan.template.options for plan in self._plans], np.bool_)
+        options = (set_plan >= 0) & is_options[set_plan]
+        self._learn_options(buffer, index, set_session, set_plan, options)
+        records[options] = 0
+        records[set_session < 0] = 0
+        message = index.set_message
+        datagram = index.datagram[message]
+        context = _Context(
+            exporter=datagrams.exporter[datagram],
+            domain=index.domain[message],
+            file=datagrams.file[datagram],
+            place=datagrams.place[datagram] + index.offset[message] - datagrams.offset[datagram],
+            export_ms=index.export_ms[message],
+            uptime_base=self._uptime_bases(
+                buffer, index, set_session, set_plan, records
+            ),
+            session=set_session,
+            header_sampling=index.sampling[message],
+        )
+        table = self._records(buffer, index.set_offset, index.set_length, set_plan, records, context)
+        if self._all_fields:
+            self._keep_all(buffer, index, set_plan, context, session)
+        late = self._release()
+        if late is None:
+            return table
+        from lenswatch.evidence.flows.table import concatenate
+
+        return concatenate([table, late])
+
+    def _packed_plans(self) -> Plans:
+        if self._packed is None:
+            self._packed = pack_plans(self._plans)
+        return self._packed
+
+    def _sessions(
+        self, index: messages.MessageIndex, datagrams: Datagrams
+    ) -> NDArray[np.int64]:
+        """Session row of each message, -1 for messages that are none."""
+        if not index.datagram.size:
+            return np.empty(0, np.int64)
+        exporter = datagrams.exporter[index.datagram].astype(np.uint64)
+        key = (
+            (exporter << np.uint64(36))
+            | (index.domain.astype(np.uint64) << np.uint64(4))
+            | (index.version.astype(np.uint64) & np.uint64(15))
+        )
+        good = (index.status != messages.UNKNOWN_VERSION) & (index.domain >= 0)
+        session = self._session_of.get(key)
+        missing = good & (session < 0)
+        if missing.any():
+            rows = np.flatnonzero(missing)
+            _, first = np.unique(key[rows], return_index=True)
+            for row in rows[np.sort(first)]:
+                if len(self.sessions) >= MOST_SESSIONS:
+                    self.losses.refused_sessions += 1
+                    continue
+                self._session_of.set(int(key[row]), len(self.sessions))
+                self.sessions.append(
+                    Session(int(exporter[row]), int(index.domain[row]), int(index.version[row]))
+                )
+            grown = sequences.new_state(len(self.sessions))
+            grown[: len(self.sequence_state)] = self.sequence_state
+            self.sequence_state = grown
+            session = self._session_of.get(key)
+        session[~good] = -1
+        return session
+
+    def _note_breaks(self, index: messages.MessageIndex, datagrams: Datagrams) -> None:
+        bad = np.flatnonzero(index.status != messages.OK)
+        self.losses.unknown_messages += int(
+            np.count_nonzero(index.status == messages.UNKNOWN_VERSION)
+        )
+        self.losses.broken_messages += len(bad)
+        for row in bad[:1000]:
+            self._break(
+                datagrams,
+                int(index.datagram[row]),
+                int(index.broken_at[row]),
+                int(index.status[row]),
+            )
+
+    def _break(self, datagrams: Datagrams, datagram: int, at: int, status: int) -> None:
+        if len(self.breaks) < 1000:
+            place = datagrams.place[datagram] + at - datagrams.offset[datagram]
+            self.breaks.append(Break(int(datagrams.file[datagram]), int(place), status))
+
+    def _resolve(
+        self,
+        buffer: NDArray[np.uint8],
+        index: messages.MessageIndex,
+        set_session: NDArray[np.int64],
+        datagrams: Datagrams,
+    ) -> NDArray[np.int64]:
+        """Plan of each set at its place in the order of the wire; holds sets without one."""
+        count = index.set_id.shape[0]
+        set_plan = np.full(count, _NO_PLAN, np.int64)
+        version = index.version[index.set_message]
+        legacy = (index.set_id == messages.LEGACY_SET) & (version < 9)
+        for number, plan in self._legacy.items():
+            set_plan[legacy & (version == number)] = plan
+        data = (index.set_id >= 256) & (set_session >= 0)
+        keys = (set_session.astype(np.uint64) << np.uint64(16)) | index.set_id
+        first_template = np.where(version == 10, 2, 0)
+        is_template = (
+            (version >= 9)
+            & (set_session >= 0)
+            & ((index.set_id == first_template) | (index.set_id == first_template + 1))
+        )
+        done = 0
+        for row in np.flatnonzero(is_template):
+            at, length = int(index.set_offset[row]), int(index.set_length[row])
+            body = buffer[at : at + length].tobytes()
+            who = int(set_session[row])
+            digest = bytes([int(index.set_id[row])]) + body
+            if digest in self.sessions[who].seen:
+                continue
+            self._assign(keys, data, set_plan, done, int(row))
+            self._hold(buffer, index, data, set_plan, keys, datagrams, done, int(row))
+            done = int(row)
+            self._take_templates(who, int(version[row]), int(index.set_id[row]), body)
+        self._assign(keys, data, set_plan, done, count)
+        self._hold(buffer, index, data, set_plan, keys, datagrams, done, count)
+        return set_plan
+
+    def _assign(
+        self,
+        keys: NDArray[np.uint64],
+        data: NDArray[np.bool_],
+        set_plan: NDArray[np.int64],
+        start: int,
+        stop: int,
+    ) -> None:
+        if stop > start:
+            rows = np.flatnonzero(data[start:stop]) + start
+            set_plan[rows] = self._plan_of.get(keys[rows])
+
+    def _hold(
+        self,
+        buffer: NDArray[np.uint8],
+        index: messages.MessageIndex,
+        data: NDArray[np.bool_],
+        set_plan: NDArray[np.int64],
+        keys: NDArray[np.uint64],
+        datagrams: Datagrams,
+        start: int,
+        stop: int,
+    ) -> None:
+        """Keep copies of the data sets in ``start:stop`` whose template has not come."""
+        waiting = np.flatnonzero(data[start:stop] & (set_plan[start:stop] < 0)) + start
+        for row in waiting:
+            length = int(index.set_length[row])
+            self.losses.held_sets += 1
+            if (
+                self._held_count >= MOST_HELD_SETS
+                or self._held_bytes + length > MOST_HELD_BYTES
+            ):
+                self.losses.dropped_sets += 1
+                continue
+            message = int(index.set_message[row])
+            datagram = int(index.datagram[message])
+            at = int(index.set_offset[row])
+            place = datagrams.place[datagram] + index.offset[message] - datagrams.offset[datagram]
+            base = (
+                int(index.export_ms[message]) - int(index.uptime_ms[message])
+                if index.version[message] != 10
+                else NO_BASE
+            )
+            self._held[int(keys[row])].append(
+                HeldSet(
+                    buffer[at : at + length].tobytes(),
+                    (
+                        int(datagrams.exporter[datagram]),
+                        int(index.domain[message]),
+                        int(datagrams.file[datagram]),
+                        int(place),
+                        int(index.export_ms[message]),
+                        base,
+                    ),
+                )
+            )
+            self._held_count += 1
+            self._held_bytes += length
+
+    @property
+    def waiting_sets(self) -> int:
+        """Data sets that still wait for their template."""
+        return self._held_count
+
+    def _release(self) -> FlowTable | None:
+        """Decode the sets whose template has come."""
+        if not self._ready:
+            return None
+        ready, self._ready = self._ready, []
+        bodies = [item.body for _, item in ready]
+        length = np.array([len(body) for body in bodies], np.int64)
+        offset = np.concatenate(([0], np.cumsum(length)[:-1])).astype(np.int64)
+        buffer = np.frombuffer(b"".join(bodies), np.uint8)
+        set_plan = np.array([plan for plan, _ in ready], np.int64)
+        plans = self._packed_plans()
+        records, _ = count_records(buffer, offset, length, set_plan, plans)
+        columns = np.array([item.context for _, item in ready], np.int64).reshape(-1, 6)
+        session = self._session_rows(columns, set_plan)
+        for row, (plan, item) in enumerate(ready):
+            known = self._plans[plan]
+            if known.template.options:
+                for record in fields.records(known.template, item.body):
+                    self._learn(int(session[row]), record)
+                records[row] = 0
+        base = columns[:, 5].copy()
+        for row in np.flatnonzero(base == NO_BASE):
+            base[row] = self.sessions[session[row]].init_ms
+        context = _Context(
+            exporter=columns[:, 0].astype(np.uint32),
+            domain=columns[:, 1].astype(np.uint32),
+            file=columns[:, 2].astype(np.uint32),
+            place=columns[:, 3],
+            export_ms=columns[:, 4],
+            uptime_base=base,
+            session=session,
+            header_sampling=np.zeros(len(ready), np.uint16),
+        )
+        for row, (_, _item) in enumerate(ready):
+            self.sessions[session[row]].records += int(records[row])
+        if self._all_fields:
+            for row, (plan, item) in enumerate(ready):
+                self._keep_records(self._plans[plan].template, item.body, context, row, 0)
+        return self._records(buffer, offset, length, set_plan, records, context)
+
+    def _session_rows(
+        self, columns: NDArray[np.int64], set_plan: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        version = np.array([self._plans[plan].template.version for plan in set_plan], np.uint64)
+        key = (
+            (columns[:, 0].astype(np.uint64) << np.uint64(36))
+            | (columns[:, 1].astype(np.uint64) << np.uint64(4))
+            | version
+        )
+        return self._session_of.get(key)
+
+    def _follow(
+        self,
+        index: messages.MessageIndex,
+        session: NDArray[np.int64],
+        set_plan: NDArray[np.int64],
+        records: NDArray[np.int64],
+        datagrams: Datagrams,
+    ) -> None:
+        """Sequence numbers, message and record counts, clock offsets."""
+        count = index.version.shape[0]
+        units = np.bincount(index.set_message, records, count).astype(np.int64)
+        unknown = np.zeros(count, np.bool_)
+        unknown[index.set_message[(index.set_id >= 256) & (set_plan < 0)]] = True
+        unknown[index.status != messages.OK] = True
+        units[index.version == 9] = 1
+        units[unknown & (index.version != 9)] = -1
+        follow = (session >= 0) & (index.version != 1)
+        sequences.follow_sequences(
+            session[follow], index.sequence[follow], units[follow], self.sequence_state
+        )
+        good = session >= 0
+        per_session = np.bincount(session[good], minlength=len(self.sessions))
+        set_session = session[index.set_message]
+        used = set_session >= 0
+        counted = np.bincount(set_session[used], records[used], len(self.sessions))
+        captured = datagrams.capture_ms[index.datagram]
+        timed = good & (captured >= 0) & (index.export_ms > 0)
+        least = np.full(len(self.sessions), np.iinfo(np.int64).max)
+        if timed.any():
+            np.minimum.at(least, session[timed], captured[timed] - index.export_ms[timed])
+        for row in np.flatnonzero(per_session):
+            item = self.sessions[row]
+            item.messages += int(per_session[row])
+            item.records += int(counted[row])
+            if least[row] != np.iinfo(np.int64).max:
+                offset = int(least[row])
+                before = item.clock_offset_ms
+                item.clock_offset_ms = offset if before is None else min(before, offset)
+
+    # -- options -----------------------------------------------------------------------------
+
+    def _learn_options(
+        self,
+        buffer: NDArray[np.uint8],
+        index: messages.MessageIndex,
+        set_session: NDArray[np.int64],
+        set_plan: NDArray[np.int64],
+        options: NDArray[np.bool_],
+    ) -> None:
+        for row in np.flatnonzero(options):
+            at, length = int(index.set_offset[row]), int(index.set_length[row])
+            body = buffer[at : at + length].tobytes()
+            template = self._plans[set_plan[row]].template
+            for record in fields.records(template, body):
+                self._learn(int(set_session[row]), record)
+
+    def _learn(self, session_row: int, record: dict[str, fields.Value]) -> None:
+        session = self.sessions[session_row]
+        session.options_records += 1
+        session.sampling.learn(record)
+        identifier, name = record.get("applicationId"), record.get("applicationName")
+        if (
+            isinstance(identifier, str)
+            and isinstance(name, str)
+            and len(session.names) < applications.MOST_NAMES
+        ):
+            number = applications.by_name(name)
+            if number:
+                session.names[_application_number(identifier)] = number
+        timeout = record.get("flowActiveTimeout")
+        if isinstance(timeout, int) and timeout > 0:
+            session.active_timeout_s = timeout
+        started = record.get("systemInitTimeMilliseconds")
+        if isinstance(started, str):
+            session.init_ms = _milliseconds(started)
+            session.init_told = True
+
+    def _uptime_bases(
+        self,
+        buffer: NDArray[np.uint8],
+        index: messages.MessageIndex,
+        set_session: NDArray[np.int64],
+        set_plan: NDArray[np.int64],
+        records: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """Moment of uptime zero for each set."""
+        message = index.set_message
+        base = index.export_ms[message] - index.uptime_ms[message]
+        ipfix = np.flatnonzero((index.version[message] == 10) & (records > 0) & (set_plan >= 0))
+        if not ipfix.size:
+            return base
+        uses = np.array([plan.uptime_field >= 0 for plan in self._plans], np.bool_)
+        ipfix = ipfix[uses[set_plan[ipfix]]]
+        for row in ipfix:
+            session = self.sessions[set_session[row]]
+            if not session.init_told:
+                self._estimate_start(buffer, index, session, int(row), int(set_plan[row]))
+        for row in ipfix:
+            base[row] = self.sessions[set_session[row]].init_ms
+        return base
+
+    def _estimate_start(
+        self,
+        buffer: NDArray[np.uint8],
+        index: messages.MessageIndex,
+        session: Session,
+        row: int,
+        plan_row: int,
+    ) -> None:
+        """Bound the start of an exporter that sends uptimes and never says since when (MikroTik).
+
+        It started no later than export time minus the latest uptime in the message; the least of
+        these bounds is the estimate, late by at most the exporter's shortest delay of export.
+        """
+        template = self._plans[plan_row].template
+        size = template.fixed_length
+        if size <= 0:
+            return
+        field_row = self._plans[plan_row].uptime_field
+        place = sum(item.length for item in template.fields[:field_row])
+        width = template.fields[field_row].length
+        if width != 4:
+            return
+        at, length = int(index.set_offset[row]), int(index.set_length[row])
+        count = length // size
+        block = buffer[at : at + count * size].reshape(count, size)[:, place : place + 4]
+        latest = int(np.ascontiguousarray(block).view(">u4").max())
+        bound = int(index.export_ms[index.set_message[row]]) - latest
+        session.init_ms = bound if session.init_ms == NO_BASE else min(session.init_ms, bound)
+
+    # -- columns -----------------------------------------------------------------------------
+
+    def _records(
+        self,
+        buffer: NDArray[np.uint8],
+        set_offset: NDArray[np.int64],
+        set_length: NDArray[np.int64],
+        set_plan: NDArray[np.int64],
+        records: NDArray[np.int64],
+        context: _Context,
+    ) -> FlowTable:
+        ends = np.cumsum(records)
+        total = int(ends[-1]) if ends.size else 0
+        first_row = ends - records
+        used = records > 0
+        plan_rows = np.unique(set_plan[used])
+        scratch = any(
+            self._plans[row].biflow or self._plans[row].application for row in plan_rows
+        )
+        blocks = (
+            np.empty((layout.WIDE_WITH_SCRATCH if scratch else layout.WIDE, total), np.uint64),
+            np.empty((layout.LONG, total), np.uint32),
+            np.empty((layout.SHORT, total), np.uint16),
+            np.empty((layout.BYTE, total), np.uint8),
+        )
+        plans = self._packed_plans()
+        if not scratch and total:
+            plans = _without_scratch(plans)
+        decode_records(
+            buffer,
+            set_offset,
+            set_length,
+            np.where(used, set_plan, _NO_PLAN),
+            records,
+            first_row,
+            context.export_ms,
+            context.uptime_base,
+            plans,
+            blocks,
+        )
+        wide, long, short, byte = blocks
+        long[layout.EXPORTER] = np.repeat(context.exporter, records)
+        long[layout.DOMAIN] = np.repeat(context.domain, records)
+        long[layout.FILE] = np.repeat(context.file, records)
+        wide[layout.OFFSET] = np.repeat(context.place, records).view(np.uint64)
+        self._finish(blocks, set_plan, records, first_row, plan_rows, context)
+        table = _as_table(blocks)
+        if self._split:
+            return self._with_reverse(table, blocks, set_plan, records, plan_rows)
+        return table
+
+    def _finish(
+        self,
+        blocks: tuple[Any, ...],
+        set_plan: NDArray[np.int64],
+        records: NDArray[np.int64],
+        first_row: NDArray[np.int64],
+        plan_rows: NDArray[np.int64],
+        context: _Context,
+    ) -> None:
+        """Sampling and applications, which need the session's options."""
+        wide, long, _, byte = blocks
+        for session_row in np.unique(context.session[records > 0]):
+            session = self.sessions[session_row]
+            mine = (context.session == session_row) & (records > 0)
+            for plan_row in plan_rows:
+                plan = self._plans[plan_row]
+                sets = np.flatnonzero(mine & (set_plan == plan_row))
+                if not sets.size:
+                    continue
+                if session.version < 9:
+                    for row in sets:
+                        part = slice(first_row[row], first_row[row] + records[row])
+                        long[layout.SAMPLING, part] = header_interval(
+                            int(context.header_sampling[row])
+                        )
+                    continue
+                state = session.sampling
+                told = bool(state.default or state.samplers or state.interfaces)
+                if not (plan.application or (told and plan.sampler != 1) or plan.sampler == 2):
+                    continue
+                rows = _rows(sets, first_row, records)
+                if plan.sampler == 2 or (told and plan.sampler == 0):
+                    column = long[layout.SAMPLING]
+                    sampler = column[rows] if plan.sampler == 2 else None
+                    column[rows] = state.resolve(sampler, long[layout.INGRESS][rows])
+                if plan.application:
+                    length = next(
+                        (item.length for item in plan.template.fields if item.id == 95), 4
+                    )
+                    byte[layout.APPLICATION][rows] = applications.resolve(
+                        wide[layout.APPLICATION_ID][rows],
+                        plan.application,
+                        session.names,
+                        length,
+                    )
+
+    def _with_reverse(
+        self,
+        table: FlowTable,
+        blocks: tuple[Any, ...],
+        set_plan: NDArray[np.int64],
+        records: NDArray[np.int64],
+        plan_rows: NDArray[np.int64],
+    ) -> FlowTable:
+        """Biflows as two rows: what came back is a flow of its own, source and destination swapped.
+
+        Without this a camera that is pulled from would send nothing: its video is the reverse.
+        """
+        biflow = np.zeros(len(self._plans), np.bool_)
+        biflow[[row for row in plan_rows if self._plans[row].biflow]] = True
+        if not biflow.any():
+            return table
+        wide = blocks[0]
+        is_biflow = np.repeat(biflow[np.maximum(set_plan, 0)] & (set_plan >= 0), records)
+        back = is_biflow & (
+            (np.where(is_biflow, wide[layout.REVERSE_OCTETS], 0) > 0)
+            | (np.where(is_biflow, wide[layout.REVERSE_PACKETS], 0) > 0)
+        )
+        rows = np.flatnonzero(back)
+        if not rows.size:
+            return table
+        reverse = table.take(rows)
+        swapped = FlowTable(
+            **{
+                **{name: getattr(reverse, name) for name in FlowTable.__dataclass_fields__},
+                "source_high": reverse.destination_high,
+                "source_low": reverse.destination_low,
+                "destination_high": reverse.source_high,
+                "destination_low": reverse.source_low,
+                "source_port": reverse.destination_port,
+                "destination_port": reverse.source_port,
+                "octets": wide[layout.REVERSE_OCTETS][rows],
+                "packets": wide[layout.REVERSE_PACKETS][rows],
+                "ingress_interface": reverse.egress_interface,
+                "egress_interface": reverse.ingress_interface,
+            }
+        )
+        order = np.argsort(
+            np.concatenate((np.arange(len(table)) * 2, rows * 2 + 1)), kind="stable"
+        )
+        from lenswatch.evidence.flows.table import concatenate
+
+        return concatenate([table, swapped]).take(order)
+
+    # -- every field -------------------------------------------------------------------------
+
+    def _keep_all(
+        self,
+        buffer: NDArray[np.uint8],
+        index: messages.MessageIndex,
+        set_plan: NDArray[np.int64],
+        context: _Context,
+        session: NDArray[np.int64],
+    ) -> None:
+        for row in np.flatnonzero(set_plan >= 0):
+            at, length = int(index.set_offset[row]), int(index.set_length[row])
+            template = self._plans[set_plan[row]].template
+            if not template.fields:
+                continue
+            message = index.set_message[row]
+            body = buffer[at : at + length].tobytes()
+            self._keep_records(
+                template, body, context, int(row), int(index.sequence[message])
+            )
+
+    def _keep_records(
+        self, template: Template, body: bytes, context: _Context, row: int, sequence: int
+    ) -> None:
+        export_ms, base = int(context.export_ms[row]), int(context.uptime_base[row])
+        for record in fields.records(template, body):
+            start, end = _told_times(record, export_ms, base)
+            self.full_records.append(
+                FullRecord(
+                    template.version,
+                    int(context.exporter[row]),
+                    int(context.domain[row]),
+                    int(context.file[row]),
+                    int(context.place[row]),
+                    export_ms,
+                    sequence,
+                    template.id,
+                    template.options,
+                    record,
+                    start,
+                    end,
+                )
+            )
+
+    def drain_full_records(self) -> Iterator[FullRecord]:
+        """Records kept so far, each given once."""
+        kept, self.full_records = self.full_records, []
+        yield from kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """One value a set: what the set's records take from their message."""
+
+    exporter: NDArray[np.uint32]
+    domain: NDArray[np.uint32]
+    file: NDArray[np.uint32]
+    place: NDArray[np.int64]
+    export_ms: NDArray[np.int64]
+    uptime_base: NDArray[np.int64]
+    session: NDArray[np.int64]
+    header_sampling: NDArray[np.uint16]
+
+
+def _set_key(session_row: int, identifier: int) -> int:
+    return (session_row << 16) | identifier
+
+
+def _rows(
+    sets: NDArray[np.int64], first_row: NDArray[np.int64], records: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Row numbers of all records of the sets."""
+    counts = records[sets]
+    starts = np.repeat(first_row[sets] - (np.cumsum(counts) - counts), counts)
+    return starts + np.arange(int(counts.sum()))
+
+
+def _without_scratch(plans: Plans) -> Plans:
+    """The same plans; operations on scratch columns belong to plans that no set here uses."""
+    return plans
+
+
+def _as_table(blocks: tuple[Any, ...]) -> FlowTable:
+    wide, long, short, byte = blocks
+    return FlowTable(
+        exporter=long[layout.EXPORTER],
+        observation_domain=long[layout.DOMAIN],
+        start_ms=wide[layout.START].view(np.int64),
+        end_ms=wide[layout.END].view(np.int64),
+        source_high=wide[layout.SOURCE_HIGH],
+        source_low=wide[layout.SOURCE],
+        destination_high=wide[layout.DESTINATION_HIGH],
+        destination_low=wide[layout.DESTINATION],
+        source_port=short[layout.SOURCE_PORT],
+        destination_port=short[layout.DESTINATION_PORT],
+        protocol=byte[layout.PROTOCOL],
+        octets=wide[layout.OCTETS],
+        packets=wide[layout.PACKETS],
+        sampling=long[layout.SAMPLING],
+        tcp_flags=short[layout.TCP_FLAGS],
+        ingress_interface=long[layout.INGRESS],
+        egress_interface=long[layout.EGRESS],
+        direction=byte[layout.DIRECTION],
+        application=byte[layout.APPLICATION],
+        ssrc=long[layout.SSRC],
+        file=long[layout.FILE],
+        offset=wide[layout.OFFSET].view(np.int64),
+    )
+
+
+def _application_number(text: str) -> int:
+    """Back from ``engine:selector`` to the number that data records carry (4 bytes)."""
+    parts = [int(part) for part in text.split(":")]
+    return (parts[0] << 24) | parts[-1] if len(parts) == 2 else 0
+
+
+def _milliseconds(text: str) -> int:
+    from datetime import datetime
+
+    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+def _told_times(record: dict[str, fields.Value], export_ms: int, base: int) -> tuple[int, int]:
+    """Start and end in milliseconds since 1970 by whichever elements the record has."""
+
+    def told(uptime: str, *absolute: str) -> int:
+        for name in absolute:
+            value = record.get(name)
+            if isinstance(value, str):
+                return _milliseconds(value)
+        value = record.get(uptime)
+        if isinstance(value, int) and base != NO_BASE:
+            time = base + value
+            return time + ((export_ms + 3_600_000 - time) >> 32) * (1 << 32)
+        return -1
+
+    start = told(
+        "flowStartSysUpTime",
+        "flowStartMilliseconds", "flowStartSeconds", "flowStartMicroseconds",
+        "flowStartNanoseconds", "observationTimeMilliseconds",
+    )  # fmt: skip
+    end = told(
+        "flowEndSysUpTime",
+        "flowEndMilliseconds", "flowEndSeconds", "flowEndMicroseconds",
+        "flowEndNanoseconds", "observationTimeMilliseconds",
+    )  # fmt: skip
+    return start, end
