@@ -266,7 +266,19 @@ def _merged(
 
 
 @kernel
-def _scan(group, begin, end, first, cutoff, tolerance, state, out_group, out_begin, out_end, used):  # type: ignore[no-untyped-def]
+def _scan(
+    group: Groups,
+    begin: Ints,
+    end: Ints,
+    first: int,
+    cutoff: Ints,
+    tolerance: int,
+    state: Ints,
+    out_group: Groups,
+    out_begin: Ints,
+    out_end: Ints,
+    used: int,
+) -> tuple[int, int]:
     """Rows from ``first`` on, until the output is full; the next row and the rows used.
 
     Gives ``-row - 1`` for a row that is not valid.
@@ -316,7 +328,7 @@ def _scan(group, begin, end, first, cutoff, tolerance, state, out_group, out_beg
 
 
 @kernel
-def _order(group, begin, groups):  # type: ignore[no-untyped-def]
+def _order(group: Groups, begin: Ints, groups: int) -> Ints:
     """Positions sorted by group, then begin: counting sort, then only the unordered groups."""
     starts = np.zeros(groups + 1, np.int64)
     for g in group:
@@ -344,7 +356,16 @@ def _order(group, begin, groups):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _join(group, begin, end, order, tolerance, out_group, out_begin, out_end):  # type: ignore[no-untyped-def]
+def _join(
+    group: Groups,
+    begin: Ints,
+    end: Ints,
+    order: Ints,
+    tolerance: int,
+    out_group: Groups,
+    out_begin: Ints,
+    out_end: Ints,
+) -> int:
     used = 0
     for i in order:
         g = group[i]
@@ -366,7 +387,7 @@ def _join(group, begin, end, order, tolerance, out_group, out_begin, out_end):  
 
 
 @kernel
-def _sum(group, begin, end, cutoff, sums):  # type: ignore[no-untyped-def]
+def _sum(group: Groups, begin: Ints, end: Ints, cutoff: Ints, sums: Ints) -> None:
     """Add covered, beyond, gaps and longest gap of disjoint sorted intervals to ``sums``."""
     for i in range(len(group)):
         g = group[i]
@@ -381,7 +402,7 @@ def _sum(group, begin, end, cutoff, sums):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _overlap(begin, end, other_begin, other_end):  # type: ignore[no-untyped-def]
+def _overlap(begin: Ints, end: Ints, other_begin: Ints, other_end: Ints) -> int:
     total = 0
     i = 0
     k = 0

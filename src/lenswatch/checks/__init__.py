@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from lenswatch.checks import (
+    retention_over_limit,
     route_central,
     route_undeclared_sink,
 )
@@ -14,6 +15,7 @@ from lenswatch.errors import UsageError
 __all__ = ["CHECKS", "Check", "load_checks"]
 
 CHECKS: tuple[Check, ...] = (
+    retention_over_limit.CHECK,
     route_central.CHECK,
     route_undeclared_sink.CHECK,
 )

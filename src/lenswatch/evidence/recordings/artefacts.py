@@ -179,8 +179,8 @@ class StoreReading:
     """Everything one reader finds out about one store."""
 
     store: StoreDeclaration
-    emit: Callable[[Artefacts], None]
-    """Takes each full batch."""
+    emit: Callable[[StoreReading, Artefacts], None]
+    """Takes each full batch, and this reading with the names seen so far."""
     names: dict[str, int] = field(default_factory=dict)
     """Camera name in the store, to its index; ``""`` stands for no camera (face crops)."""
     sources: list[str] = field(default_factory=list)
@@ -190,6 +190,8 @@ class StoreReading:
     problems: list[Problem] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
     """First broken file of each camera, as a person knows it."""
+    has_database: bool = False
+    """Whether the system keeps rows, so that a file without one means something."""
     complete: bool = True
     """False once a part of the store could not be read: older artefacts may hide there."""
     rows: int = 0
@@ -266,9 +268,7 @@ class StoreReading:
         self._pending.clear()
         columns = np.ascontiguousarray(table.T)
         (camera, kind, source, row, begin, begin_high, local, local_high) = columns[:8]
-        (offset, container, modified, duration, size, hold, presence, is_row, broken) = (
-            columns[8:]
-        )
+        (offset, container, modified, duration, size, hold, presence, is_row, broken) = columns[8:]
         zone = self.store.timezone
         low, _, flags = local_to_utc(local, zone, offset=offset)
         _, high, more = local_to_utc(local_high, zone, offset=offset)
@@ -288,6 +288,7 @@ class StoreReading:
         )
         self.rows += len(table)
         self.emit(
+            self,
             Artefacts(
                 camera=camera.astype(np.int32),
                 kind=kind.astype(np.uint8),
@@ -301,7 +302,7 @@ class StoreReading:
                 clock=resolved.clock,
                 source=source.astype(np.int16),
                 row=row.copy(),
-            )
+            ),
         )
 
     def problem(

@@ -187,7 +187,7 @@ def local_to_utc(
     if not zone:
         low[todo] -= LATEST_OFFSET
         high[todo] -= EARLIEST_OFFSET
-        flags[todo] |= Clock.ZONE_UNKNOWN
+        flags[todo] |= np.uint16(Clock.ZONE_UNKNOWN)
         return low, high, flags
     wall = local[todo]
     first, last = int(wall.min() // DAY) - 2, int(wall.max() // DAY) + 2
@@ -209,8 +209,8 @@ def local_to_utc(
         latest[missing] = wall[missing] - np.minimum(before, after)
     low[todo], high[todo] = earliest, latest
     marks = np.zeros(len(wall), np.uint16)
-    marks[~missing & (latest > earliest)] = Clock.FOLD
-    marks[missing] = Clock.GAP
+    marks[~missing & (latest > earliest)] = np.uint16(Clock.FOLD)
+    marks[missing] = np.uint16(Clock.GAP)
     flags[todo] |= marks
     return low, high, flags
 
@@ -245,7 +245,7 @@ def resolve_clocks(
         (has_container, Clock.CONTAINER),
         (has_modified, Clock.MODIFIED),
     ):
-        clock[present] |= flag
+        clock[present] |= np.uint16(flag)
 
     begin = np.where(has_row, row_low, name_low)
     low = begin.copy()
@@ -259,24 +259,24 @@ def resolve_clocks(
     reach = np.where(known, high + length, NEVER)
     both = has_row & has_name
     apart = both & ((name_high < row_low - TOLERANCE) | (name_low > row_top + length + TOLERANCE))
-    clock[apart] |= Clock.NAME_DATABASE
+    clock[apart] |= np.uint16(Clock.NAME_DATABASE)
     low[apart] = np.minimum(low, name_low)[apart]
     high[apart] = np.maximum(high, name_high)[apart]
 
     # some writers stamp the container when they open it, others when they close it: both agree
     second = has_container & (has_name | has_row)
     outside = second & ((container < low - TOLERANCE) | (container > reach + TOLERANCE))
-    clock[outside] |= Clock.NAME_CONTAINER
+    clock[outside] |= np.uint16(Clock.NAME_CONTAINER)
     low[outside] = np.minimum(low, container)[outside]
     high[outside] = np.maximum(high, container)[outside]
 
     dated = has_modified & (has_name | has_row | has_container)
     impossible = dated & (modified < begin - TOLERANCE)
     named = has_name | has_row
-    clock[impossible & named] |= Clock.NAME_MODIFIED
-    clock[impossible & ~named] |= Clock.CONTAINER_MODIFIED
+    clock[impossible & named] |= np.uint16(Clock.NAME_MODIFIED)
+    clock[impossible & ~named] |= np.uint16(Clock.CONTAINER_MODIFIED)
     low[impossible] = np.minimum(low, by_modified)[impossible]
-    clock[dated & (modified > reach + 60 * SECOND)] |= Clock.TOUCHED
+    clock[dated & (modified > reach + 60 * SECOND)] |= np.uint16(Clock.TOUCHED)
 
     end = np.where(known, begin + length, NEVER)
     # without a stated length the last write says when the recording ended, if it is believable

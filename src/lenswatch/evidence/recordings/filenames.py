@@ -70,13 +70,13 @@ _SECOND_TIME = re.compile(
     r"(?P<H>[01]\d|2[0-3])[-_:.h]?(?P<M>[0-5]\d)[-_:.m]?(?P<S>[0-5]\d)(?!\d)",
     re.ASCII,
 )
-_DAY_ZERO = datetime(1970, 1, 1)  # noqa: DTZ001  (wall-clock arithmetic)
+_DAY_ZERO = datetime(1970, 1, 1)
 
 
 @lru_cache(maxsize=65_536)
 def _day(year: int, month: int, day: int) -> int:
     try:
-        return (datetime(year, month, day) - _DAY_ZERO).days * DAY  # noqa: DTZ001
+        return (datetime(year, month, day) - _DAY_ZERO).days * DAY
     except ValueError:
         return NEVER
 
@@ -136,9 +136,7 @@ def _with_end(found: NameTime, second: re.Match[str]) -> NameTime:
         day = found.begin // DAY * DAY
     if day == NEVER:
         return found
-    end = (
-        day + int(groups["H"]) * HOUR + int(groups["M"]) * MINUTE + int(groups["S"]) * SECOND
-    )
+    end = day + int(groups["H"]) * HOUR + int(groups["M"]) * MINUTE + int(groups["S"]) * SECOND
     if end < found.begin and not groups["Y"]:
         end += DAY
     return NameTime(found.begin, found.last, found.offset, end) if end >= found.begin else found
@@ -210,5 +208,3 @@ def compile_pattern(pattern: str) -> Callable[[str], NameTime | None] | None:
         return _from_groups({"ms": None, **groups})
 
     return read
-
-

@@ -24,10 +24,35 @@ __all__ = [
 ]
 
 MOVIES: Final = frozenset(
-    "mp4 m4v mov m4s mkv webm avi ts m2ts mpg mpeg flv dav h264 h265 hevc mjpeg mjpg asf wmv 3gp "
-    "ogv swf".split()
+    [
+        "mp4",
+        "m4v",
+        "mov",
+        "m4s",
+        "mkv",
+        "webm",
+        "avi",
+        "ts",
+        "m2ts",
+        "mpg",
+        "mpeg",
+        "flv",
+        "dav",
+        "h264",
+        "h265",
+        "hevc",
+        "mjpeg",
+        "mjpg",
+        "asf",
+        "wmv",
+        "3gp",
+        "ogv",
+        "swf",
+    ]
 )
-PICTURES: Final = frozenset("jpg jpeg png webp gif bmp ppm pgm heic avif tif tiff".split())
+PICTURES: Final = frozenset(
+    ["jpg", "jpeg", "png", "webp", "gif", "bmp", "ppm", "pgm", "heic", "avif", "tif", "tiff"]
+)
 _MP4: Final = frozenset(("mp4", "m4v", "mov", "3gp"))
 
 DEEPEST: Final = 64
@@ -114,7 +139,7 @@ def _found(relative: str, status: os.stat_result) -> FoundFile:
 
 
 def open_unchanged(path: Path) -> int:
-    """Open for reading without following a link, waiting for a pipe, or touching the access time."""
+    """Open for reading; follows no link, waits for no pipe, leaves the access time alone."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags | getattr(os, "O_NOATIME", 0))

@@ -43,7 +43,10 @@ _FILE_KEYS: Final = (
     "schedule",
     "scope",
 )
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class StoreDeclaration:
     timezone: str = ""
     """IANA name of the zone of the store's local times; empty where unknown, and then every local
     time is an interval of 26 hours."""
-    cameras: Mapping[str, str] = field(default=_NOTHING)
+    cameras: Mapping[str, str] = field(default_factory=_nothing)
     """Name of a camera in the store, to its node id."""
     database: str = ""
     """SQLite file, or a ``mysql://`` or ``postgresql://`` URL without a password."""
@@ -77,9 +80,9 @@ class StoreDeclaration:
     """Crontab whose entries clean the store."""
     scope: str = ""
     """File that names the devices which may be asked live."""
-    patterns: Mapping[str, str] = field(default=_NOTHING)
+    patterns: Mapping[str, str] = field(default_factory=_nothing)
     """File name patterns with strftime conversions: movie, picture, snapshot, timelapse."""
-    path_map: Mapping[str, str] = field(default=_NOTHING)
+    path_map: Mapping[str, str] = field(default_factory=_nothing)
     """Path prefix as the store wrote it, to the path below the store."""
     line: int | None = None
     """Line of the declaration in the index, from 1."""
@@ -207,18 +210,19 @@ class _Stores:
 
 
 def _declaration(entry: Mapping[str, Any], line: int | None) -> StoreDeclaration:
-    mappings = {
-        key: MappingProxyType(dict(entry.get(key, {})))
-        for key in ("cameras", "patterns", "path_map")
-    }
-    words = {key: entry.get(key, "") for key in ("node", "timezone", *_FILE_KEYS)}
+    def mapping(key: str) -> Mapping[str, str]:
+        return MappingProxyType(dict(entry.get(key, {})))
+
+    words: dict[str, str] = {key: entry.get(key, "") for key in ("node", "timezone", *_FILE_KEYS)}
     return StoreDeclaration(
         id=entry["id"],
         system=entry["system"],
         path=entry.get("path", "."),
         line=line,
+        cameras=mapping("cameras"),
+        patterns=mapping("patterns"),
+        path_map=mapping("path_map"),
         **words,
-        **mappings,
     )
 
 

@@ -30,7 +30,7 @@ _MODULES: Final = {
 
 
 def read_store(
-    store: StoreDeclaration, *, root: Path, emit: Callable[[Artefacts], None]
+    store: StoreDeclaration, *, root: Path, emit: Callable[[StoreReading, Artefacts], None]
 ) -> StoreReading:
     """Read one store of the bundle ``root``; batches of artefacts go to ``emit`` as they fill.
 

@@ -1,0 +1,141 @@
+"""What the retention checks share: which rows speak of a camera, limits, and wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lenswatch.evidence.recordings.artefacts import Kind
+from lenswatch.evidence.recordings.clocks import Clock
+from lenswatch.measurements import Measurements
+from lenswatch.measurements.retention import CLOCKS, RetentionMeasurements
+from lenswatch.model import EvidenceRef
+from lenswatch.policy import Control
+
+NO_RECORDINGS = "The bundle holds no recordings, so what is kept is not known."
+NOT_HELD = "No store of the bundle is declared to hold this camera's recordings."
+
+_HOURS = {"": 1.0, "h": 1.0, "hour": 1.0, "hours": 1.0, "d": 24.0, "day": 24.0, "days": 24.0}
+
+
+def hours_of(value: float | None, control: Control) -> float | None:
+    """A limit of the control in hours."""
+    return None if value is None else value * _HOURS.get(control.unit, 1.0)
+
+
+def declared(measurements: Measurements, row: int) -> float | None:
+    """Declared limit of a node in hours; ``row`` -1 for the deployment's own."""
+    column = measurements.inventory.declared_retention_hours
+    if row >= 0 and column is not None and not np.isnan(column[row]):
+        return float(column[row])
+    return measurements.deployment.declared_retention_hours
+
+
+def limit_of(measurements: Measurements, control: Control, row: int) -> float | None:
+    """The control's upper limit for a node in hours; the stricter where it sets two."""
+    limits = [hours_of(control.max, control)]
+    if control.limit_from:
+        limits.append(declared(measurements, row))
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A camera, or a store for what belongs to no camera, and its rows of the measurements."""
+
+    name: str
+    node: int
+    """Row of the inventory; -1 for a store."""
+    rows: npt.NDArray[np.int64]
+    """Empty where no store speaks of the camera."""
+
+
+def subjects(measurements: Measurements, retention: RetentionMeasurements) -> Iterator[Subject]:
+    """Every camera of the inventory, then every store that holds artefacts of no known camera."""
+    inventory = measurements.inventory
+    order = np.argsort(retention.node, kind="stable")
+    node = retention.node[order]
+    for row in inventory.cameras.tolist():
+        low, high = np.searchsorted(node, [row, row + 1])
+        yield Subject(f"node:{inventory.node_id[row]}", row, order[low:high])
+    orphans = np.flatnonzero((retention.node < 0) & (retention.count + retention.undated > 0))
+    for store in np.unique(retention.store[orphans]).tolist():
+        name = f"store:{retention.stores[store].store.id}"
+        yield Subject(name, -1, orphans[retention.store[orphans] == store])
+
+
+def doubt(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
+    """Why a pass over these rows would say too much; empty where nothing is in the way."""
+    for store in np.unique(retention.store[rows]).tolist():
+        summary = retention.stores[store]
+        if not summary.complete:
+            problem = next((p for p in summary.problems if not p.warning), None)
+            what = f": {problem.file}: {problem.message}" if problem else ""
+            return f"The store {summary.store.id} could not be read whole{what}."
+    broken = rows[retention.broken[rows] > 0]
+    if len(broken):
+        number = int(retention.broken[broken].sum())
+        file = retention.broken_file[broken[0]]
+        return (
+            f"{number} file(s) are broken, the first is {file}; what they hold and since when is "
+            "not certain."
+        )
+    undated = int(retention.undated[rows].sum())
+    if undated:
+        return f"{undated} artefact(s) carry no time at all."
+    return ""
+
+
+def clock_notes(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
+    """The disagreements of clocks, in words; empty where there are none."""
+    told = {
+        Clock.NAME_CONTAINER: "file name and container time disagree",
+        Clock.NAME_MODIFIED: "the modification time is before the time in the name",
+        Clock.CONTAINER_MODIFIED: "the modification time is before the container time",
+        Clock.NAME_DATABASE: "file name and database row disagree",
+        Clock.FOLD: "the local time occurred twice (clock change)",
+        Clock.GAP: "the local time never occurred (clock change)",
+        Clock.ZONE_UNKNOWN: "the time zone is not declared",
+    }
+    totals = retention.clocks[rows].sum(axis=0)
+    notes = [
+        f"in {int(totals[CLOCKS.index(flag)])} artefact(s) {text}"
+        for flag, text in told.items()
+        if totals[CLOCKS.index(flag)]
+    ]
+    return f" Clocks: {'; '.join(notes)}." if notes else ""
+
+
+def dated_by_copy_time(retention: RetentionMeasurements, row: int) -> bool:
+    """Whether the row's artefacts have nothing but modification times, which copying renews."""
+    clocks = retention.clocks[row]
+    spoken = [CLOCKS.index(flag) for flag in (Clock.DATABASE, Clock.NAME, Clock.CONTAINER)]
+    return int(clocks[spoken].sum()) < int(retention.count[row])
+
+
+def kind_words(retention: RetentionMeasurements, row: int) -> str:
+    """``recording``, ``face crop``."""
+    return Kind(int(retention.kind[row])).words
+
+
+def span(hours: float) -> str:
+    """``71.5 h`` or ``12.3 days``, as people say it."""
+    if np.isinf(hours):
+        return "no limit"
+    return f"{hours:.1f} h" if abs(hours) < 96 else f"{hours / 24:.1f} days"
+
+
+def references(
+    retention: RetentionMeasurements, rows: npt.NDArray[np.int64]
+) -> tuple[EvidenceRef, ...]:
+    """The stores that the rows come from."""
+    return tuple(
+        EvidenceRef(
+            retention.stores[store].store.described(), f"store {retention.stores[store].store.id}"
+        )
+        for store in np.unique(retention.store[rows]).tolist()
+    )
