@@ -111,6 +111,7 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "subject_words": wording.subjects,
         "severity_order": SEVERITY_ORDER,
         "limits": wording.limits,
+        "interval": wording.interval,
         "number": language.number,
         "quantity": language.quantity,
         "percent": language.percent,

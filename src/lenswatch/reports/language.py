@@ -44,7 +44,7 @@ class Language:
         return self._translations.ngettext(singular, plural, number)
 
     def number(self, value: float | None) -> str:
-        """At most four significant digits, grouped; a dash for absent, ∞ where there is no end."""
+        """Four significant digits, whole numbers in full; a dash for none, ∞ for no end."""
         if value is None or math.isnan(value):
             return "–"
         if math.isinf(value):
@@ -52,7 +52,7 @@ class Language:
         if value and abs(value) < 1e15:
             digits = max(3 - math.floor(math.log10(abs(value))), 0)
             value = round(value, digits)
-        pattern = "#,##0.######" if abs(value) < 1 else "#,##0.###"
+        pattern = "#,##0.#########" if abs(value) < 1 else "#,##0.###"
         return str(format_decimal(value, format=pattern, locale=self._locale))
 
     def quantity(self, value: float | None, unit: str) -> str:
@@ -75,7 +75,7 @@ class Language:
             value = 99.9
         elif 0 < value < 0.05:
             value = 0.1
-        return str(format_decimal(value, format="0.#", locale=self._locale))
+        return str(format_decimal(value, format="0.0", locale=self._locale))
 
     def percent(self, share: float) -> str:
         """A share from 0 to 1 in per cent."""

@@ -7,10 +7,11 @@ all findings, for which paper is no place: it says where to find them.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lenswatch.model import Finding, Verdict
 from lenswatch.reports._output import write_bytes
@@ -40,8 +41,10 @@ def write_pdf(summary: Summary, path: Path, language: Language) -> Path:
     data = json.dumps(_clean(_Content(summary, language).data()), ensure_ascii=False)
     inputs = {"data": data.encode("utf-8", "replace").decode()}
     moment = summary.result.measurements.deployment.as_of
-    compile_pdf = partial(
-        typst.compile, template, format="pdf", sys_inputs=inputs, timestamp=moment
+    # the stub's first overload says None, for a call that names an output file
+    compile_pdf = cast(
+        Callable[..., bytes],
+        partial(typst.compile, template, format="pdf", sys_inputs=inputs, timestamp=moment),
     )
     try:
         document = compile_pdf(pdf_standards="ua-1")
@@ -49,8 +52,7 @@ def write_pdf(summary: Summary, path: Path, language: Language) -> Path:
         if "PDF/UA" not in str(error):
             raise
         document = compile_pdf()
-    content: bytes = document
-    return write_bytes(path, content)
+    return write_bytes(path, document)
 
 
 class _Content:
@@ -211,8 +213,7 @@ class _Content:
         quantity, wording = self._language.quantity, self._wording
         sure = [wording.bases[finding.basis.value], wording.confidences[finding.confidence.value]]
         if finding.interval is not None:
-            lower = self._language.number(finding.interval.lower)
-            sure.append(f"{lower} – {quantity(finding.interval.upper, finding.unit)}")
+            sure.append(wording.interval(finding))
         return {
             "subject": self._subject(finding.subject),
             "measured": quantity(finding.measured, finding.unit),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-from lenswatch.model import Basis, Severity, Verdict
+from lenswatch.model import Basis, Finding, Severity, Verdict
 from lenswatch.policy import Control
 from lenswatch.reports.language import Language
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary
@@ -122,6 +123,26 @@ class Wording:
             if control.counts[verdict]
         ]
         return "; ".join([first, *others]) + "."
+
+    def interval(self, finding: Finding) -> str:
+        """The interval of a finding in words; empty where it has none."""
+        interval, unit = finding.interval, finding.unit
+        if interval is None:
+            return ""
+        _, quantity = self._language.gettext, self._language.quantity
+        words = {"lower": quantity(interval.lower, unit), "upper": quantity(interval.upper, unit)}
+        if math.isinf(interval.upper):
+            text = _("at least %(lower)s") % words
+        elif math.isinf(interval.lower):
+            text = _("at most %(upper)s") % words
+        else:
+            text = _("%(lower)s to %(upper)s") % words
+        if interval.level >= 1:
+            return _("certainly %(range)s") % {"range": text}
+        return _("%(level)s sure: %(range)s") % {
+            "level": self._language.percent(interval.level),
+            "range": text,
+        }
 
     def limits(self, control: Control) -> str:
         """The limit of a control in words."""
