@@ -1,0 +1,108 @@
+"""What the checks of the pictures share: their subjects, and why a silence proves nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lenswatch.measurements import Measurements
+from lenswatch.measurements.faces import CameraFaces
+from lenswatch.model import EvidenceRef, Interval
+from lenswatch.policy import Control
+
+NO_VIDEO = "There is no video of this camera in the evidence."
+
+DARK_SHARE = 0.5
+"""Share of dark frames from which finding nothing says nothing."""
+
+DAMAGED_SHARE = 0.1
+"""Share of damaged frames from which finding nothing says nothing."""
+
+SENSITIVITY = 0.85
+"""Lower bound on the share of faces of 20 px and more that the detector finds (docs/faces.md). A
+true share can be larger than the observed one by this factor."""
+
+RULE_OUT_SHARE = 0.05
+"""Share of the time that a pass must rule out where the control does not say."""
+
+
+class Subject(NamedTuple):
+    """A camera of the inventory and what was measured of it."""
+
+    row: int
+    name: str
+    """``node:ID``."""
+    camera: CameraFaces | None
+    """None where it has no video."""
+
+
+def subjects(measurements: Measurements) -> Iterator[Subject]:
+    """Every camera of the inventory, with video or without."""
+    for row in measurements.inventory.cameras.tolist():
+        node_id = str(measurements.inventory.node_id[row])
+        camera = measurements.faces.of(node_id) if measurements.faces else None
+        yield Subject(row, f"node:{node_id}", camera)
+
+
+def number(control: Control, name: str, default: float) -> float:
+    """A numeric parameter of the control."""
+    value = control.parameters.get(name, default)
+    return float(value) if isinstance(value, (int, float)) else default
+
+
+def unreadable(camera: CameraFaces | None) -> str:
+    """Why nothing at all can be said of a camera; empty where something can."""
+    if camera is None:
+        return NO_VIDEO
+    if not camera.looked.frames_seen:
+        return f"None of its video can be decoded. {_first_problem(camera)}"
+    return ""
+
+
+def doubt(camera: CameraFaces) -> str:
+    """Why finding nothing in this camera's pictures says nothing; empty where it does say it."""
+    if camera.dark_share > DARK_SHARE:
+        return (
+            f"{camera.dark_share:.0%} of its frames are too dark to tell whether a face is in view."
+        )
+    looked = camera.looked
+    if looked.frames_damaged > DAMAGED_SHARE * looked.frames_seen:
+        return f"{looked.frames_damaged} of {looked.frames_seen} frames are damaged."
+    if camera.problems:
+        return f"Part of its video cannot be read. {_first_problem(camera)}"
+    return ""
+
+
+def missing_seconds(camera: CameraFaces, upper: float, limit: float) -> float:
+    """About how many more seconds without a face would bring the upper bound down to the limit."""
+    if upper >= 1.0 or limit <= 0.0:
+        return math.inf
+    # The bound without a sighting is 1 - 0.05^(1 / looks), and looks grow with the time.
+    return max(camera.seconds * (math.log1p(-upper) / math.log1p(-limit) - 1.0), 0.0)
+
+
+def corrected(interval: Interval, sensitivity: float) -> Interval:
+    """The interval of the true share, given that only some faces are found."""
+    return Interval(
+        interval.lower,
+        min(interval.upper / sensitivity, 1.0),
+        interval.level,
+        f"{interval.method}, divided by a sensitivity of {sensitivity:g}",
+    )
+
+
+def references(camera: CameraFaces) -> tuple[EvidenceRef, ...]:
+    """The clearest sighting first, then the files."""
+    places = []
+    if camera.first_seen is not None:
+        file, second = camera.first_seen
+        places.append(EvidenceRef(file, f"{second:.1f} s"))
+    return (*places, *(EvidenceRef(file) for file in camera.files[:20]))
+
+
+def _first_problem(camera: CameraFaces) -> str:
+    if not camera.problems:
+        return ""
+    problem = camera.problems[0]
+    return f"{problem.file}: {problem.message}."

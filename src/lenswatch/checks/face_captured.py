@@ -1,0 +1,98 @@
+"""Does a camera capture faces that are not masked?
+
+Fails where a face was seen, confirmed by a second sighting or a very clear first one. Passes only
+where the upper bound on the share of time with a face in view is at most ``rule_out_share``
+(parameter, 0.05 of the time), after what the detector misses: a few quiet seconds prove nothing.
+
+Silent cases: faces below 10 px, from behind, in the dark; people who did not come by while the
+clip ran. False positives: portraits on posters and screens, dolls; about one frame in a hundred
+without people has a false box, and hardly ever two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from lenswatch.checks import _faces
+from lenswatch.checks._base import Check
+from lenswatch.measurements import Measurements
+from lenswatch.measurements.faces import CameraFaces
+from lenswatch.model import Confidence, Finding, Verdict
+from lenswatch.policy import Control
+
+
+def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
+    """One finding a camera; ``measured`` is the share of time with an unmasked face in view."""
+    finding = partial(
+        Finding,
+        control=control.id,
+        check=CHECK.id,
+        severity=control.severity,
+        remediation=control.remediation,
+        limit=control.max or 0.0,
+        unit="share of time",
+    )
+    for _, name, camera in _faces.subjects(measurements):
+        why_not = _faces.unreadable(camera)
+        if camera is None or why_not or camera.share_interval is None:
+            yield finding(
+                subject=name,
+                verdict=Verdict.INCONCLUSIVE,
+                confidence=Confidence.LOW,
+                reason=why_not or _faces.NO_VIDEO,
+            )
+            continue
+        verdict, confidence, reason = _judge(camera, control)
+        sensitivity = _faces.number(control, "sensitivity", _faces.SENSITIVITY)
+        yield finding(
+            subject=name,
+            verdict=verdict,
+            confidence=confidence,
+            reason=reason,
+            measured=camera.share_with_face,
+            interval=_faces.corrected(camera.share_interval, sensitivity),
+            evidence=_faces.references(camera),
+        )
+
+
+def _judge(camera: CameraFaces, control: Control) -> tuple[Verdict, Confidence, str]:
+    assert camera.share_interval is not None
+    limit = control.max or 0.0
+    sensitivity = _faces.number(control, "sensitivity", _faces.SENSITIVITY)
+    ruled_out = max(_faces.number(control, "rule_out_share", _faces.RULE_OUT_SHARE), limit)
+    upper = min(camera.share_interval.upper / sensitivity, 1.0)
+    if camera.tracks and camera.share_interval.lower > limit:
+        sure = camera.tracks >= 2 or camera.best_score >= 0.7
+        tell = (
+            f"{camera.tracks} unmasked {'face' if camera.tracks == 1 else 'faces'} in view, "
+            f"{camera.share_with_face:.0%} of {camera.seconds:.0f} s; "
+            f"the largest {camera.sizes.largest:.0f} px high."
+        )
+        return Verdict.FAIL, Confidence.HIGH if sure else Confidence.MEDIUM, tell
+    why_not = _faces.doubt(camera)
+    if why_not:
+        return Verdict.INCONCLUSIVE, Confidence.LOW, why_not
+    if upper <= ruled_out:
+        tell = (
+            f"An unmasked face is in view for at most {upper:.1%} of the time "
+            f"(95 %, from {camera.seconds:.0f} s of video)."
+        )
+        return Verdict.PASS, Confidence.MEDIUM, tell
+    more = _faces.missing_seconds(camera, camera.share_interval.upper, ruled_out * sensitivity)
+    seen = "No face was seen, but" if not camera.tracks else "Faces were seen;"
+    tell = (
+        f"{seen} {camera.seconds:.0f} s of video cannot rule out that one is in view "
+        f"{ruled_out:.0%} of the time."
+    )
+    if not camera.tracks:
+        tell += f" About {more:.0f} s more without a face would."
+    return Verdict.INCONCLUSIVE, Confidence.LOW, tell
+
+
+CHECK = Check(
+    id="face-captured",
+    title="The camera captures no unmasked face",
+    needs=("video",),
+    run=run,
+)

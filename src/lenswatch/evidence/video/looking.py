@@ -1,0 +1,248 @@
+"""Looking less: a network sees only what changed, when it matters.
+
+A frame is decoded (cheap), compared with what was last looked at (cheaper), and handed to the
+detector (dear) only in part:
+
+- every :data:`INTERVAL` seconds all parts that changed since their last look;
+- between, the places where a face is hinted at but not yet confirmed, and the place of the face
+  that may become the largest, so that neither depends on the luck of the interval.
+
+What was looked at is counted, never assumed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenswatch.evidence.video.detectors import Detector
+from lenswatch.evidence.video.reader import Frame
+from lenswatch.evidence.video.search import fast_scale, look, search
+from lenswatch.evidence.video.tracking import Track, Tracker
+from lenswatch_kernels.boxes import Faces, no_faces, suppress
+from lenswatch_kernels.tiles import TILE, changed_tiles, copy_tiles, rectangles
+
+INTERVAL = 0.5
+"""Seconds between looks at all that changed."""
+
+FULL_EVERY = 30.0
+"""Seconds after which everything is looked at again, whether it changed or not."""
+
+_MARGIN = 2
+"""Tiles of context around what changed: faces at its edge need their surroundings."""
+
+_OVERHEAD = 16
+"""What starting a look costs, in tiles."""
+
+_NEARLY_ALL = 0.75
+"""Share of the picture from which one look at all of it is cheaper than several."""
+
+HINT = 0.6
+"""A box that scores this share of the detector's threshold is followed until it is clear."""
+
+_LARGEST = 0.85
+"""A face this close to the largest one so far, in height, is followed frame by frame."""
+
+_OVERLAP = 0.3
+
+
+@dataclass(slots=True)
+class Effort:
+    """What was looked at and what was skipped."""
+
+    frames: int = 0
+    """Frames decoded."""
+    examined: int = 0
+    """Frames of which the detector saw all that had changed."""
+    followed: int = 0
+    """Further frames of which it saw only places of interest."""
+    pixels: float = 0.0
+    """Pixels given to the detector, as a multiple of one frame's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The state of knowledge after a frame."""
+
+    time: float
+    faces: Faces
+    """Faces held to be in view: seen in this frame, or before in a part that has not changed."""
+    complete: bool
+    """Whether all that changed was looked at, not just places of interest."""
+    where: NDArray[np.int64]
+    """Position of each face among ``Looker.tracker.tracks``."""
+    ended: list[Track]
+    """Tracks that ended before this frame."""
+
+
+class Looker:
+    """Decides frame by frame where to look, in the order of time."""
+
+    def __init__(self, detector: Detector, mode: str, *, every_frame: bool = False) -> None:
+        self.detector = detector
+        self.mode = mode
+        self.every_frame = every_frame
+        self.effort = Effort()
+        self.tracker = Tracker()
+        self.threshold = detector.threshold
+        self._hints = Tracker()
+        self._reference: NDArray[np.uint8] | None = None
+        self._faces = no_faces()
+        self._last = -math.inf
+        self._last_full = -math.inf
+        self._largest = 0.0
+
+    def step(self, frame: Frame) -> Look | None:
+        """Look at a frame as far as it needs; None where nothing of it was looked at."""
+        self.effort.frames += 1
+        time = frame.time
+        due = self.every_frame or time - self._last >= INTERVAL - 1e-6
+        fresh = self._reference is None or self._reference.shape != frame.luma.shape
+        if fresh or self.every_frame or time - self._last_full >= FULL_EVERY:
+            return self._look_at_all(frame)
+        if due:
+            return self._look_at_changes(frame)
+        return self._follow(frame)
+
+    def finish(self) -> list[Track]:
+        """The tracks still open at the end."""
+        return self.tracker.finish()
+
+    def _look_at_all(self, frame: Frame) -> Look:
+        if self._reference is None or self._reference.shape != frame.luma.shape:
+            self._reference = np.ascontiguousarray(frame.luma).copy()
+        else:
+            np.copyto(self._reference, frame.luma)
+        found = search(frame.rgb(), self.detector, self.mode, self.threshold * HINT)
+        self._last = self._last_full = frame.time
+        self.effort.examined += 1
+        self.effort.pixels += 1.0
+        return self._know(frame.time, found, complete=True)
+
+    def _look_at_changes(self, frame: Frame) -> Look:
+        assert self._reference is not None
+        changed = changed_tiles(frame.luma, self._reference)
+        self._mark_weak(changed)
+        self._last = frame.time
+        self.effort.examined += 1
+        if not changed.any():
+            return self._know(frame.time, self._faces, complete=True)
+        copy_tiles(frame.luma, changed, self._reference)
+        parts = rectangles(changed, _MARGIN, _OVERHEAD)
+        area = ((parts[:, 2] - parts[:, 0]) * (parts[:, 3] - parts[:, 1])).sum()
+        if area >= _NEARLY_ALL * changed.size:
+            return self._look_at_all(frame)
+        return self._know(
+            frame.time, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=True
+        )
+
+    def _mark_weak(self, changed: NDArray[np.bool_]) -> None:
+        """Look again at boxes that are not certain even where nothing changed."""
+        weak = self._faces.scores < self.threshold * 1.2
+        for x, y, w, h in self._faces.boxes[weak]:
+            top, left = max(int(y) // TILE, 0), max(int(x) // TILE, 0)
+            changed[top : int(y + h) // TILE + 1, left : int(x + w) // TILE + 1] = True
+
+    def _follow(self, frame: Frame) -> Look | None:
+        places = self._places_of_interest(frame.time)
+        if not len(places):
+            return None
+        height, width = frame.luma.shape
+        tiles = np.zeros((-(-height // TILE), -(-width // TILE)), np.bool_)
+        for x, y, w, h in places:
+            tiles[
+                max(int(y), 0) // TILE : max(int(y + h), 0) // TILE + 1,
+                max(int(x), 0) // TILE : max(int(x + w), 0) // TILE + 1,
+            ] = True
+        parts = rectangles(tiles, _MARGIN, _OVERHEAD)
+        if not len(parts):
+            return None
+        self.effort.followed += 1
+        return self._know(
+            frame.time, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=False
+        )
+
+    def _places_of_interest(self, time: float) -> NDArray[np.float32]:
+        """Boxes worth a look in every frame: hinted at but not confirmed, or nearly the largest."""
+        chosen = []
+        for track, box in zip(self.tracker.tracks, self.tracker.current, strict=True):
+            if time - track.end > INTERVAL:
+                continue
+            if not track.confirmed or box[3] >= _LARGEST * self._largest:
+                chosen.append(box)
+        for track, box in zip(self._hints.tracks, self._hints.current, strict=True):
+            if time - track.end <= INTERVAL and track.best_score <= self.threshold:
+                chosen.append(box)
+        return np.array(chosen, np.float32).reshape(-1, 4)
+
+    def _look_at(self, frame: Frame, parts: NDArray[np.int64], margin: int) -> Faces:
+        """Look at some rectangles (px); what is known of the rest of the picture stays known."""
+        picture = frame.rgb()
+        height, width = picture.shape[:2]
+        known = self._faces
+        centres = known.boxes[:, :2] + known.boxes[:, 2:] / 2
+        stays = np.ones(len(known.scores), np.bool_)
+        found = []
+        for left, top, right, bottom in parts:
+            right, bottom = min(right, width), min(bottom, height)
+            crop = picture[top:bottom, left:right]
+            if self.mode == "fast":
+                faces = look(
+                    np.ascontiguousarray(crop),
+                    self.detector,
+                    self._scale(frame),
+                    self.threshold * HINT,
+                    mirrored=False,
+                )
+            else:
+                faces = search(
+                    np.ascontiguousarray(crop), self.detector, self.mode, self.threshold * HINT
+                )
+            self.effort.pixels += crop.shape[0] * crop.shape[1] / (height * width)
+            shift = np.array([left, top], np.float32)
+            boxes = faces.boxes.copy()
+            boxes[:, :2] += shift
+            # Inside, away from an edge that the picture does not have, the look is trusted.
+            inner = np.array(
+                [
+                    left + (margin if left > 0 else -width),
+                    top + (margin if top > 0 else -height),
+                    right - (margin if right < width else -width),
+                    bottom - (margin if bottom < height else -height),
+                ]
+            )
+            stays &= ~_inside(centres, inner)
+            trusted = _inside(boxes[:, :2] + boxes[:, 2:] / 2, inner)
+            found.append(
+                Faces(boxes[trusted], faces.scores[trusted], (faces.landmarks + shift)[trusted])
+            )
+        kept = Faces(known.boxes[stays], known.scores[stays], known.landmarks[stays])
+        joined = Faces(*(np.concatenate(p) for p in zip(kept, *found, strict=True)))
+        return suppress(joined, _OVERLAP)
+
+    def _scale(self, frame: Frame) -> float:
+        return fast_scale(frame.luma.size)
+
+    def _know(self, time: float, found: Faces, *, complete: bool) -> Look:
+        self._faces = found
+        self._hints.update(time, found)
+        sure = found.scores > self.threshold
+        faces = Faces(found.boxes[sure], found.scores[sure], found.landmarks[sure])
+        ended, where = self.tracker.update(time, faces)
+        for track in self.tracker.tracks:
+            if track.confirmed:
+                self._largest = max(self._largest, track.largest_height)
+        return Look(time, faces, complete, where, ended)
+
+
+def _inside(points: NDArray[np.floating], box: NDArray[np.int64]) -> NDArray[np.bool_]:
+    result: NDArray[np.bool_] = (
+        (points[:, 0] >= box[0])
+        & (points[:, 1] >= box[1])
+        & (points[:, 0] < box[2])
+        & (points[:, 1] < box[3])
+    )
+    return result
