@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from lenswatch.checks import (
+    face_captured,
+    mask_missing,
     retention_over_limit,
     route_central,
     route_undeclared_sink,
@@ -15,6 +17,8 @@ from lenswatch.errors import UsageError
 __all__ = ["CHECKS", "Check", "load_checks"]
 
 CHECKS: tuple[Check, ...] = (
+    face_captured.CHECK,
+    mask_missing.CHECK,
     retention_over_limit.CHECK,
     route_central.CHECK,
     route_undeclared_sink.CHECK,
