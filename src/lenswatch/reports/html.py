@@ -112,6 +112,8 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "severity_order": SEVERITY_ORDER,
         "limits": wording.limits,
         "interval": wording.interval,
+        "without_exceptions": wording.without_exceptions(result),
+        "outside": wording.outside(result),
         "number": language.number,
         "quantity": language.quantity,
         "percent": language.percent,

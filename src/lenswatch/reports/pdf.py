@@ -123,6 +123,8 @@ class _Content:
                 }
                 for exception in result.exceptions
             ],
+            "outside": wording.outside(result),
+            "without-exceptions": wording.without_exceptions(result),
             "coverage": [
                 {
                     "name": name,

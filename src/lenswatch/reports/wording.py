@@ -94,6 +94,16 @@ class Wording:
                 unchecked,
             )
             sentences.append(text % {"cases": number(unchecked)})
+        silent = result.score.tally.inconclusive - unchecked
+        if silent > 0:
+            text = ngettext(
+                "%(cases)s more case, about which the evidence says nothing at all, counts the "
+                "same way.",
+                "%(cases)s more cases, about which the evidence says nothing at all, count the "
+                "same way.",
+                silent,
+            )
+            sentences.append(text % {"cases": number(silent)})
         excepted = summary.counts[Verdict.EXCEPTED]
         if excepted:
             text = ngettext(
@@ -103,6 +113,31 @@ class Wording:
             )
             sentences.append(text % {"cases": number(excepted)})
         return sentences
+
+    def without_exceptions(self, result: AuditResult) -> str:
+        """What the exceptions are worth; empty where they change nothing."""
+        score, points = result.score, self._language.points
+        if score.low_without_exceptions >= score.low:
+            return ""
+        text = self._language.gettext(
+            "If every excepted case counted as broken, the score would be %(without)s instead of "
+            "%(low)s."
+        )
+        return text % {"without": points(score.low_without_exceptions), "low": points(score.low)}
+
+    def outside(self, result: AuditResult) -> str:
+        """What the score leaves out; empty where it leaves out nothing."""
+        outside = int(result.score.outside)
+        if not outside:
+            return ""
+        text = self._language.ngettext(
+            "%(n)s failure is about something that the inventory does not list. It decides the "
+            "verdict, but is no part of the score.",
+            "%(n)s failures are about something that the inventory does not list. They decide the "
+            "verdict, but are no part of the score.",
+            outside,
+        )
+        return text % {"n": self._language.number(outside)}
 
     def control_sentence(self, control: ControlSummary) -> str:
         """How often a rule was kept and broken; proven and inferred failures apart."""
