@@ -17,6 +17,7 @@ import lenswatch_api.deployments.endpoints
 import lenswatch_api.findings.endpoints
 import lenswatch_api.keys.endpoints
 import lenswatch_api.operations.endpoints
+import lenswatch_api.packs.endpoints
 import lenswatch_api.reports.endpoints
 from lenswatch_api import openapi, problems
 from lenswatch_api.audits.jobs import Jobs
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         lenswatch_api.audits.endpoints,
         lenswatch_api.findings.endpoints,
         lenswatch_api.reports.endpoints,
+        lenswatch_api.packs.endpoints,
         lenswatch_api.keys.endpoints,
         lenswatch_api.operations.endpoints,
     ):

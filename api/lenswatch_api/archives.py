@@ -288,6 +288,7 @@ def _unpack_tar(stream: _Forward, writer: _Writer) -> None:
                 raise EOFError
     if not stream.ended_properly:
         raise EOFError
+    stream.drain()
 
 
 class _Forward(io.RawIOBase):
@@ -304,6 +305,11 @@ class _Forward(io.RawIOBase):
     def ended_properly(self) -> bool:
         """Whether the last block was the block of zeros that ends a tar, not a cut-off entry."""
         return len(self._last_block) == tarfile.BLOCKSIZE and not any(self._last_block)
+
+    def drain(self) -> None:
+        """Read what follows the end of the tar: the checksum of the compression comes last."""
+        while self._take(_CHUNK):
+            pass
 
     def tell(self) -> int:
         return self._position

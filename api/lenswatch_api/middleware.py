@@ -9,11 +9,11 @@ import time
 import traceback
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lenswatch_api.identifiers import new_id
 from lenswatch_api.metrics import Metrics
-from lenswatch_api.problems import problem_response
 
 access_logger = logging.getLogger("lenswatch.access")
 
@@ -61,10 +61,6 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class _TooLarge(Exception):
-    pass
-
-
 class BodyLimit:
     """Refuses bodies above 1 MiB everywhere but at the uploads, which count for themselves."""
 
@@ -77,28 +73,16 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         received = 0
-        begun = False
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > SMALL_BODY_BYTES:
-                raise _TooLarge
+                raise HTTPException(413, f"The body is larger than {SMALL_BODY_BYTES} bytes.")
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, counted, noted)
-        except _TooLarge:
-            if begun:
-                raise
-            answer = problem_response(413, f"The body is larger than {SMALL_BODY_BYTES} bytes.")
-            await answer(scope, receive, send)
+        await self._app(scope, counted, send)
 
 
 class Observed:

@@ -32,12 +32,13 @@ _TITLES = {
     415: ("unsupported-media-type", "The type of the body is not supported"),
     422: ("invalid", "The request is well-formed but not valid"),
     429: ("too-many-requests", "Too many requests"),
-    460: ("checksum-mismatch", "The bytes do not match the checksum"),
     500: ("internal", "The service failed"),
     503: ("unavailable", "The service cannot answer now"),
     507: ("insufficient-storage", "The disk is full"),
 }
 _EVERYWHERE = (401, 403, 422, 429, 500, 503)
+JSON_BODY = (400, 413)
+"""What an endpoint that reads a JSON body can answer besides."""
 
 
 class InvalidField(BaseModel):

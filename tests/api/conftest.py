@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from lenswatch_api.app import create_app
@@ -20,8 +21,6 @@ from lenswatch_api.settings import Limits, Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT = b"name: Rivertown\njurisdiction: DE\n"
-
-Service = tuple[TestClient, FastAPI]
 
 
 def make_zip(files: dict[str, bytes]) -> bytes:
@@ -58,34 +57,38 @@ def settings_for(data: Path, **changes: Any) -> Settings:
     )
 
 
-@pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., TestClient]]:
-    """Start a service; ``serve(limits={...})`` changes limits. One at a time."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    clients: list[TestClient] = []
-
-    def start(**changes: Any) -> TestClient:
-        app = create_app(settings_for(tmp_path / "data", **changes))
-        client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
-        client.__enter__()
-        clients.append(client)
-        key = make_first_key(app.state.service.database)
-        if key is not None:
+@contextmanager
+def running(data: Path, **changes: Any) -> Iterator[TestClient]:
+    """A service with a client that holds the first key. There is one at a time in a process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))  # for the process that imports the stand-in
+        app = create_app(settings_for(data, **changes))
+        with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+            key = make_first_key(app.state.service.database)
             client.headers["Authorization"] = f"Bearer {key}"
-        return client
-
-    yield start
-    for client in clients:
-        client.__exit__(None, None, None)
+            yield client
 
 
-@pytest.fixture
-def client(serve: Callable[..., TestClient]) -> TestClient:
-    """A client with the first key."""
-    return serve()
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One service for the tests of a module."""
+    with running(tmp_path_factory.mktemp("service") / "data") as client:
+        yield client
 
 
-def new_deployment(client: TestClient, name: str = "Rivertown") -> str:
+@pytest.fixture(scope="module")
+def audit_id(client: TestClient) -> str:
+    """An audit with 60 findings that has succeeded."""
+    audit_id = start_audit(client, bundle(findings=60))
+    assert wait_for(client, audit_id)["progress"]["state"] == "succeeded"
+    return audit_id
+
+
+_names = itertools.count()
+
+
+def new_deployment(client: TestClient) -> str:
+    name = f"Rivertown {next(_names)}"
     answer = client.post("/api/v1/deployments", json={"name": name})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])

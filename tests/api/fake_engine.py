@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,19 +21,31 @@ from lenswatch.model import (
     Severity,
     Verdict,
 )
+from lenswatch.scoring import Driver, Part, Score, Tally
 
-
-@dataclass(frozen=True)
-class FakeScore:
-    low: float
-    high: float
-    grade: str
+_TALLY = Tally(passed=4, failed=4, inconclusive=2)
+_PART = Part(low=40.0, high=60.0, tally=_TALLY)
+SCORE = Score(
+    low=40.0,
+    high=60.0,
+    grade="E",
+    low_without_exceptions=40.0,
+    tally=_TALLY,
+    by_pack={"core": _PART},
+    by_district={"North": _PART, "South": _PART},
+    by_vendor={"Acme Optics": _PART, "Bright Eye": _PART},
+    by_model={},
+    drivers=(
+        Driver("core/faces", "Faces are masked", 1.0, 0.2, 0.4, 40.0, 30.0, _TALLY),
+        Driver("core/retention", "Recordings go in time", 1.0, 0.6, 0.8, 20.0, 10.0, _TALLY),
+    ),
+)
 
 
 class FakeInventory:
-    district = ["North", "South"]
-    vendor = ["Acme Optics", "Bright Eye"]
-    model = ["A1", "B2"]
+    district = ("North", "South")
+    vendor = ("Acme Optics", "Bright Eye")
+    model = ("A1", "B2")
 
     def row_of(self, node_id: str) -> int | None:
         number = node_id.removeprefix("cam-")
@@ -94,7 +105,7 @@ def run_audit(
         bundle_digest="sha256:" + "0" * 64,
         findings=tuple(findings),
         verdict=Verdict.FAIL,
-        score=FakeScore(40.0, 80.0, "D"),
+        score=SCORE,
         coverage={"cameras": 2, "share": float("nan")},
         measurements=SimpleNamespace(
             inventory=FakeInventory(),

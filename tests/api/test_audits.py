@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 
@@ -20,7 +19,8 @@ def test_an_audit_from_upload_to_report(client: TestClient) -> None:
     assert audit["problems"][0]["file"] == "nodes.csv"
 
     score = client.get(f"/api/v1/audits/{audit_id}/score").json()
-    assert score["score"] == {"low": 40.0, "high": 80.0, "grade": "D"}
+    assert (score["low"], score["high"], score["grade"]) == (40.0, 60.0, "E")
+    assert score["drivers"][0]["tally"]["failed"] == 4
 
     reports = client.get(f"/api/v1/audits/{audit_id}/reports").json()
     assert [report["name"] for report in reports] == ["findings.json", "report.html"]
@@ -102,28 +102,11 @@ def test_the_same_idempotency_key_makes_one_audit(client: TestClient) -> None:
     second = client.post("/api/v1/audits", json={"bundle_id": bundle_id}, headers=headers)
     assert first.json()["id"] == second.json()["id"]
     other = client.post(
-        "/api/v1/audits", json={"bundle_id": bundle_id, "packs": ["eu"]}, headers=headers
+        "/api/v1/audits", json={"bundle_id": bundle_id, "packs": ["eu-edpb"]}, headers=headers
     )
     assert other.status_code == 422
     assert other.json()["type"] == "urn:lenswatch:idempotency-key-reused"
     wait_for(client, first.json()["id"])
-
-
-def test_a_full_queue_refuses(serve: Callable[..., TestClient]) -> None:
-    client = serve(limits={"queued_audits": 1})
-    audit_id = start_audit(client, bundle(seconds=30))
-    bundle_id = client.get(f"/api/v1/audits/{audit_id}").json()["bundle_id"]
-    refused = client.post("/api/v1/audits", json={"bundle_id": bundle_id})
-    assert refused.status_code == 429
-    assert refused.headers["retry-after"]
-    client.post(f"/api/v1/audits/{audit_id}/cancel")
-
-
-def test_an_audit_that_takes_too_long_is_ended(serve: Callable[..., TestClient]) -> None:
-    client = serve(limits={"audit_seconds": 1})
-    audit = wait_for(client, start_audit(client, bundle(seconds=60)))
-    assert audit["progress"]["state"] == "failed"
-    assert "longer than 1 seconds" in audit["failure"]
 
 
 def test_deleting_evidence_keeps_its_results(client: TestClient) -> None:

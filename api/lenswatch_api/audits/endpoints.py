@@ -13,9 +13,9 @@ from lenswatch_api.authentication import requires
 from lenswatch_api.authorization import Principal, Scope
 from lenswatch_api.dependencies import State
 from lenswatch_api.idempotency import IdempotencyKey
-from lenswatch_api.identifiers import AuditId
 from lenswatch_api.paging import Page
-from lenswatch_api.problems import errors
+from lenswatch_api.parameters import AuditId
+from lenswatch_api.problems import JSON_BODY, errors
 
 router = APIRouter(prefix="/audits", tags=["audits"])
 
@@ -23,7 +23,7 @@ Reader = Annotated[Principal, requires(Scope.AUDITS_READ)]
 Writer = Annotated[Principal, requires(Scope.AUDITS_WRITE)]
 
 
-@router.post("", status_code=202, responses=errors(404, 409))
+@router.post("", status_code=202, responses=errors(404, 409, *JSON_BODY))
 def start_audit(
     state: State, principal: Writer, wanted: NewAudit, idempotency_key: IdempotencyKey = None
 ) -> Audit:

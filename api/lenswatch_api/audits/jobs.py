@@ -25,9 +25,9 @@ from dataclasses import asdict
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
-from lenswatch_api.audits import repository
+from lenswatch_api.audits import attempts
 from lenswatch_api.audits.job import Job
-from lenswatch_api.audits.schemas import State
+from lenswatch_api.audits.state import State
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
 from lenswatch_api.metrics import Metrics
@@ -125,7 +125,7 @@ class Jobs:
         while True:
             try:
                 with self._database.read() as session:
-                    unfinished = repository.unfinished_ids(session)
+                    unfinished = attempts.unfinished_ids(session)
                 for audit_id in unfinished:
                     self.enqueue(audit_id)
             except Exception as error:  # noqa: BLE001  (whatever it is, the next round may work)
@@ -148,7 +148,7 @@ class Jobs:
         if self._stopping.is_set():
             raise Interrupted
         with self._database.write() as session:
-            audit = repository.begin_attempt(session, audit_id)
+            audit = attempts.begin_attempt(session, audit_id)
             bundle = session.get(Bundle, audit.bundle_id) if audit is not None else None
         if audit is None or bundle is None:
             return "nothing to do"
@@ -176,7 +176,9 @@ class Jobs:
             engine=self._settings.engine,
         )
         process = subprocess.Popen(  # our own interpreter and module
-            [sys.executable, "-m", "lenswatch_api.audits.worker"],
+            # -P: nothing is imported from the working directory
+            [sys.executable, "-P", "-m", "lenswatch_api.audits.worker"],
+            cwd=self._settings.spool,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # what libraries print while decoding may quote evidence
@@ -219,10 +221,10 @@ class Jobs:
         try:
             if latest is None:
                 with self._database.read() as session:
-                    return repository.is_current(session, audit.id, audit.attempt)
+                    return attempts.is_current(session, audit.id, audit.attempt)
             stage, done, total = latest
             with self._database.write() as session:
-                return repository.update_attempt(
+                return attempts.update_attempt(
                     session, audit.id, audit.attempt, stage=stage, done=done, total=total
                 )
         except SQLAlchemyError as error:
@@ -241,7 +243,7 @@ class Jobs:
 
     def _fail(self, audit: Audit, failure: str) -> str:
         with self._database.write() as session:
-            repository.update_attempt(
+            attempts.update_attempt(
                 session,
                 audit.id,
                 audit.attempt,

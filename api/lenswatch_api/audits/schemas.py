@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lenswatch.model import Verdict
+from lenswatch_api.audits.state import State
 from lenswatch_api.identifiers import BUNDLE_ID, DEPLOYMENT_ID
 from lenswatch_api.paging import PageQuery
 
 PackId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["core"])]
-
-
-class State(StrEnum):
-    """Where an audit is; the last three are final."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing will change any more."""
-        return self not in (State.QUEUED, State.RUNNING)
 
 
 class NewAudit(BaseModel):

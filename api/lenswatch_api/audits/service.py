@@ -13,14 +13,15 @@ from lenswatch_api.audits.schemas import (
     EvidenceProblem,
     NewAudit,
     Progress,
-    State,
 )
+from lenswatch_api.audits.state import State
 from lenswatch_api.authorization import Principal
 from lenswatch_api.bundles.service import require as require_bundle
 from lenswatch_api.database import Database
 from lenswatch_api.dependencies import ServiceState
 from lenswatch_api.idempotency import made_before, remember
 from lenswatch_api.identifiers import new_id, now
+from lenswatch_api.packs.service import require_known
 from lenswatch_api.paging import Page
 from lenswatch_api.problems import ApiProblem
 from lenswatch_api.tables import Audit as Row
@@ -33,8 +34,10 @@ def start(
 ) -> Audit:
     """Queue an audit; it runs even if the service is killed right after the answer.
 
-    Raises ApiProblem 404 for an unknown bundle, 409 for a deleted one, 429 for a full queue.
+    Raises ApiProblem 404 for an unknown bundle, 409 for a deleted one, 422 for an unknown pack
+    and 429 for a full queue.
     """
+    require_known(wanted.packs)
     request = wanted.model_dump()
 
     def make(session: Session) -> Row:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from lenswatch.errors import LenswatchError
 from lenswatch_api.archives import remove_tree
-from lenswatch_api.audits import repository
+from lenswatch_api.audits import attempts
 from lenswatch_api.audits.job import Job
 from lenswatch_api.audits.results import (
     delete_findings,
@@ -32,7 +32,7 @@ from lenswatch_api.audits.results import (
     rows_of,
     write_findings,
 )
-from lenswatch_api.audits.schemas import State
+from lenswatch_api.audits.state import State
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
 
@@ -121,7 +121,7 @@ def _store(
     remove_tree(final)
     out.replace(final)
     with database.write() as session:
-        if not repository.update_attempt(
+        if not attempts.update_attempt(
             session,
             job.audit_id,
             job.attempt,
@@ -143,13 +143,13 @@ def _store(
 
 
 def _check_current(session: Session, job: Job) -> None:
-    if not repository.hold_attempt(session, job.audit_id, job.attempt):
+    if not attempts.hold_attempt(session, job.audit_id, job.attempt):
         raise Superseded
 
 
 def _fail(job: Job, database: Database, failure: str) -> None:
     with database.write() as session:
-        repository.update_attempt(
+        attempts.update_attempt(
             session,
             job.audit_id,
             job.attempt,

@@ -12,8 +12,8 @@ from lenswatch_api.bundles import service
 from lenswatch_api.bundles.schemas import Bundle
 from lenswatch_api.dependencies import State
 from lenswatch_api.idempotency import IdempotencyKey
-from lenswatch_api.identifiers import BundleId, DeploymentId
 from lenswatch_api.paging import Page, PageQuery
+from lenswatch_api.parameters import BundleId, DeploymentId
 from lenswatch_api.problems import ApiProblem, errors
 
 router = APIRouter(tags=["evidence"])

@@ -12,9 +12,9 @@ from lenswatch_api.dependencies import State
 from lenswatch_api.deployments import service
 from lenswatch_api.deployments.schemas import Deployment, NewDeployment
 from lenswatch_api.idempotency import IdempotencyKey
-from lenswatch_api.identifiers import DeploymentId
 from lenswatch_api.paging import Page, PageQuery
-from lenswatch_api.problems import errors
+from lenswatch_api.parameters import DeploymentId
+from lenswatch_api.problems import JSON_BODY, errors
 
 router = APIRouter(prefix="/deployments", tags=["deployments"])
 
@@ -22,7 +22,7 @@ Reader = Annotated[Principal, requires(Scope.DEPLOYMENTS_READ)]
 Writer = Annotated[Principal, requires(Scope.DEPLOYMENTS_WRITE)]
 
 
-@router.post("", status_code=201, responses=errors(409))
+@router.post("", status_code=201, responses=errors(409, *JSON_BODY))
 def create_deployment(
     state: State, principal: Writer, wanted: NewDeployment, idempotency_key: IdempotencyKey = None
 ) -> Deployment:

@@ -11,8 +11,8 @@ from lenswatch_api.authorization import Principal, Scope
 from lenswatch_api.dependencies import State
 from lenswatch_api.findings import service
 from lenswatch_api.findings.schemas import Finding, FindingQuery, Score, VerdictCounts
-from lenswatch_api.identifiers import AuditId
 from lenswatch_api.paging import Page
+from lenswatch_api.parameters import AuditId
 from lenswatch_api.problems import errors
 
 router = APIRouter(prefix="/audits/{audit_id}", tags=["results"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -79,15 +78,56 @@ class Finding(BaseModel):
     evidence: list[EvidenceReference]
 
 
+class Tally(BaseModel):
+    """Numbers of subjects, summed over controls, by what was concluded about them."""
+
+    passed: int
+    failed: int
+    inconclusive: int = Field(description="Also nodes of the inventory without any finding.")
+    excepted: int
+    not_applicable: int
+
+
+class Part(BaseModel):
+    """The score of a pack, a district, a vendor or a model."""
+
+    low: float
+    high: float
+    tally: Tally
+
+
+class Driver(BaseModel):
+    """What one control does to the score."""
+
+    control: str
+    title: str
+    weight: float
+    low: float = Field(description="Compliance, 0 to 1, counting what was not checked as failed.")
+    high: float = Field(description="Compliance, 0 to 1, counting what was not checked as passed.")
+    loss_low: float = Field(description="Points of 100 that it takes from `low`.")
+    loss_high: float = Field(description="Points of 100 that proven failures take.")
+    tally: Tally
+
+
 class Score(BaseModel):
-    """What the findings add up to."""
+    """What the findings add up to; the headline is `low`."""
 
     audit_id: str
     verdict: Verdict
-    score: dict[str, Any] = Field(
-        description="`low` counts what is inconclusive as failed and is the headline, `high` "
-        "counts it as passed; with the grade, and the same per pack, district, vendor and model."
+    low: float = Field(description="0 to 100, counting what was not checked as failed.")
+    high: float = Field(description="0 to 100, counting what was not checked as passed.")
+    grade: str = Field(description="`A` to `F`, of `low`.", examples=["C"])
+    low_without_exceptions: float = Field(
+        description="`low` if every excepted subject counted as failed."
     )
+    tally: Tally
+    by_pack: dict[str, Part]
+    by_district: dict[str, Part]
+    by_vendor: dict[str, Part]
+    by_model: dict[str, Part]
+    drivers: list[Driver] = Field(description="What costs points, greatest loss first.")
+    not_applicable: list[str] = Field(description="Controls that count nothing here.")
+    outside: int = Field(description="Failed findings about what is not in the inventory.")
 
 
 class VerdictCounts(BaseModel):

@@ -41,7 +41,7 @@ def read_score(database: Database, principal: Principal, audit_id: str) -> Score
     with database.read() as session:
         row = require_succeeded(session, principal, audit_id)
     assert row.verdict is not None  # an audit that succeeded has one
-    return Score(audit_id=row.id, verdict=Verdict(row.verdict), score=row.score or {})
+    return Score(audit_id=row.id, verdict=Verdict(row.verdict), **(row.score or {}))
 
 
 def _schema(row: RowMapping) -> Finding:

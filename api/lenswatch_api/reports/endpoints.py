@@ -11,7 +11,7 @@ from lenswatch_api.audits.results import MEDIA_TYPES
 from lenswatch_api.authentication import requires
 from lenswatch_api.authorization import Principal, Scope
 from lenswatch_api.dependencies import State
-from lenswatch_api.identifiers import AuditId
+from lenswatch_api.parameters import AuditId
 from lenswatch_api.problems import errors
 from lenswatch_api.reports import service
 from lenswatch_api.reports.schemas import Report

@@ -1,0 +1,1 @@
+"""Policy packs: the rules that audits judge by."""
