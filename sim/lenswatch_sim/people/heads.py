@@ -59,7 +59,7 @@ class Head:
         rest = base.vertices
         shape = base.morph(mix)
         body = base.triangles[(base.triangles < mesh.BODY_END).all(1)]
-        near = (rest[body][:, :, 1] > 5.1).all(1) & (abs(rest[body][:, :, 0]) < 1.7).all(1)
+        near = (rest[body][:, :, 1] > 5.45).all(1) & (abs(rest[body][:, :, 0]) < 0.95).all(1)
         skin = body[near]
         normal = raster.vertex_normals(shape, body)
         shade = np.ones(len(shape))
@@ -104,8 +104,10 @@ class Head:
         self._shift = shift
         self._shape = shape
         used = np.unique(skin)
-        front = (rest[used, 2] > 0.35) & (rest[used, 1] > paint.CHIN_Y - 0.02)
-        self._face = used[front & (rest[used, 1] < 7.98) & (abs(rest[used, 0]) < 0.78)]
+        # The face as labellers draw it: hairline to chin, in front of the ears.
+        height = rest[used, 1]
+        front = (rest[used, 2] > 0.72) & (height > paint.CHIN_Y + 0.2) & (height < 7.93)
+        self._face = used[front & (abs(rest[used, 0]) < 0.72)]
 
     @staticmethod
     def _shell(shape: Floats, normal: Floats, rest: Floats, thickness: float) -> Floats:

@@ -1,0 +1,175 @@
+"""Camera nodes: the clip a camera records, as an H.264 MP4 with honest times.
+
+x264 runs on one thread: with more, its bytes depend on the machine.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MP4_EPOCH = 2_082_844_800
+"""Seconds between 1904, where MP4 counts from, and 1970."""
+
+
+@dataclass(frozen=True)
+class ClipOrder:
+    """Everything one clip follows from; small enough to hand to another process."""
+
+    node_id: str
+    seed: int
+    number: int
+    view: dict[str, Any]
+    mask: dict[str, Any]
+    fps: int
+    seconds: float
+    crf: int
+    begin: datetime
+    segment_s: float
+    path: Path
+    truth: Path
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What a clip shows, and a short piece of it to fill a recorder with."""
+
+    node_id: str
+    summary: dict[str, Any]
+    sample: bytes
+    """An MP4 of three pictures that fills a segment of any length; times are set later."""
+
+
+def encode(
+    frames: list[NDArray[np.uint8]], rate: Fraction, crf: int, preset: str = "veryfast"
+) -> bytes:
+    """H.264 in MP4; ``frames`` are RGB (height, width, 3)."""
+    import av
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as box:
+        stream = box.add_stream("libx264", rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        gop = max(1, round(float(rate) * 4))
+        stream.options = {
+            "crf": str(crf), "preset": preset, "threads": "1",
+            "x264-params": f"keyint={gop}:min-keyint=1:threads=1",
+        }
+        for picture in frames:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                box.mux(packet)
+        for packet in stream.encode():
+            box.mux(packet)
+    return buffer.getvalue()
+
+
+def stamp(movie: bytes, begin: datetime) -> bytes:
+    """The same MP4 with its creation and modification times set (mvhd, tkhd, mdhd)."""
+    data = bytearray(movie)
+    value = struct.pack(">I", int(begin.timestamp()) + _MP4_EPOCH)
+    for name in (b"mvhd", b"tkhd", b"mdhd"):
+        at = data.find(name)
+        while at >= 0:
+            if data[at + 4] == 0:  # version 0: 32-bit times
+                data[at + 8 : at + 12] = value
+                data[at + 12 : at + 16] = value
+            at = data.find(name, at + 4)
+    return bytes(data)
+
+
+def set_times(path: Path, moment: datetime) -> None:
+    """File times as a recorder would leave them."""
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
+
+
+def make_clip(order: ClipOrder) -> ClipResult:
+    """Render, encode and write one camera's clip and its truth."""
+    from lenswatch_sim.masking import Policy
+    from lenswatch_sim.scenes import Scene, View
+
+    view = View(**order.view)
+    scene = Scene(view, (order.seed, 41, order.number), order.seconds, Policy(**order.mask))
+    count = max(1, round(order.fps * order.seconds))
+    frames = []
+    lines = []
+    for i in range(count):
+        picture, heads = scene.frame(i / order.fps)
+        frames.append(picture)
+        lines.append({"frame": i, "seconds": round(i / order.fps, 3), "heads": heads})
+    movie = stamp(encode(frames, Fraction(order.fps), order.crf), order.begin)
+    order.path.parent.mkdir(parents=True, exist_ok=True)
+    order.path.write_bytes(movie)
+    set_times(order.path, order.begin)
+    summary = summarise(order.node_id, lines, view.people > 0, order.mask["method"])
+    order.truth.parent.mkdir(parents=True, exist_ok=True)
+    with order.truth.open("w") as file:
+        for line in lines:
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+    # Every second pixel of three pictures is enough for a store that is judged by its times.
+    some = [np.ascontiguousarray(frames[(k * (count - 1)) // 2][::2, ::2]) for k in range(3)]
+    some = [picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2] for picture in some]
+    return ClipResult(order.node_id, summary, encode(some, Fraction(3, max(1, round(order.segment_s))), 34))
+
+
+def summarise(
+    node_id: str, lines: list[dict[str, Any]], peopled: bool, method: str
+) -> dict[str, Any]:
+    """What the clip as a whole shows of faces.
+
+    A face is *clear* in a frame when it is unmasked, at least 24 pixels high, turned by at most 60
+    degrees, and at least 80 % visible and inside the picture.
+    """
+    clear = masked = leaked = 0
+    tallest = 0.0
+    heads_seen = 0
+    for line in lines:
+        for head in line["heads"]:
+            heads_seen += 1
+            if head["mask"] not in ("none", "leaked"):
+                masked += 1
+                continue
+            leaked += head["mask"] == "leaked"
+            height = head["box"][3]
+            if (
+                height >= 24
+                and abs(head["yaw_deg"]) <= 60
+                and head["visible"] >= 0.8
+                and head["in_frame"] >= 0.8
+            ):
+                clear += 1
+                tallest = max(tallest, height)
+    if clear:
+        verdict = "captured"
+    elif masked:
+        verdict = "masked"
+    else:
+        verdict = "nobody" if heads_seen == 0 else "not-observable"
+    return {
+        "node_id": node_id,
+        "frames": len(lines),
+        "heads": heads_seen,
+        "clear_faces": clear,
+        "masked_heads": masked,
+        "leaked_heads": leaked,
+        "tallest_clear_face_px": round(tallest, 1),
+        "peopled": peopled,
+        "mask_method": method,
+        "shows": verdict,
+    }
+
+
+def parse_moment(text: str) -> datetime:
+    """RFC 3339 to an aware UTC datetime."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)

@@ -1,0 +1,79 @@
+"""Recorder nodes: stores whose oldest footage is exactly as old as the scenario says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lenswatch_sim.cameras import set_times, stamp
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a recorder is to hold."""
+
+    id: str
+    node: str
+    folder: Path
+    cameras: dict[str, bytes]
+    """Node id to a short MP4 that stands for any segment."""
+    as_of: datetime
+    retention_hours: float
+    segment_hours: float
+
+
+@dataclass(frozen=True)
+class Written:
+    """A store's entry in ``recordings/index.yaml`` and the truth about it."""
+
+    entry: dict[str, Any]
+    oldest: dict[str, str]
+    """Node id to the begin of its oldest footage, RFC 3339."""
+    artefacts: int
+
+
+def segments(store: Store) -> list[datetime]:
+    """Begins of all segments that exist at ``as_of``, oldest first.
+
+    Segments begin on the clock's multiples, as recorders cut them. A store that keeps 48 hours
+    holds a segment until its begin is 48 hours old.
+    """
+    step = timedelta(hours=store.segment_hours)
+    day = store.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = day + step * int((store.as_of - day) / step)
+    if at >= store.as_of:
+        at -= step
+    begins = []
+    while store.as_of - at < timedelta(hours=store.retention_hours):
+        begins.append(at)
+        at -= step
+    return begins[::-1]
+
+
+def write_directory(store: Store) -> Written:
+    """A plain tree: ``camera/YYYY-MM-DD/HH-MM-SS.mp4``, names in UTC."""
+    begins = segments(store)
+    step = timedelta(hours=store.segment_hours)
+    for node_id, sample in store.cameras.items():
+        for begin in begins:
+            path = store.folder / node_id / f"{begin:%Y-%m-%d}" / f"{begin:%Y-%m-%d_%H-%M-%S}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(stamp(sample, begin))
+            set_times(path, min(begin + step, store.as_of))
+    entry = {
+        "id": store.id,
+        "system": "directory",
+        "node": store.node,
+        "path": store.folder.name,
+        "timezone": "UTC",
+        "cameras": {node_id: node_id for node_id in store.cameras},
+    }
+    oldest = {node_id: rfc3339(begins[0]) for node_id in store.cameras if begins}
+    return Written(entry, oldest, len(begins) * len(store.cameras))
+
+
+def rfc3339(moment: datetime) -> str:
+    """Text such as ``2026-11-24T12:00:00Z``."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

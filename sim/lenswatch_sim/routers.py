@@ -1,0 +1,84 @@
+"""The routers of a city and what each of them exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenswatch_sim import city as cities
+from lenswatch_sim import traffic
+from lenswatch_sim.exports import RECORDS_A_MESSAGE, Exporter, ExportWriter, open_export
+
+
+def router_address(district: int, layer: int) -> str:
+    """Address of a district's access (1) or aggregation (2) router."""
+    return f"10.{district % 200 + 1}.255.{layer}"
+
+
+CORE_ADDRESS = "10.255.0.1"
+
+
+def write_flows(city: cities.City, folder: Path, begin_ms: int, end_ms: int) -> dict[str, Any]:
+    """Write ``flows/<router>.pcap`` for every router; returns what each wrote.
+
+    Every router on a path exports the flow: one conversation is seen up to three times.
+    """
+    conversations = traffic.talk(city, begin_ms, end_ms)
+    told: dict[str, Any] = {}
+    for district in city.districts:
+        here = conversations[conversations["district"] == district.index]
+        for layer, (name, column) in enumerate(
+            ((district.access, "access"), (district.aggregation, "aggregation")), start=1
+        ):
+            settings = city.scenario.part("export", district.name)
+            told[name] = _write_router(
+                city, folder / f"{name}.pcap", here[here[column]], settings, str(settings[column]),
+                router_address(district.index, layer), 100 * district.index + layer, begin_ms,
+            )
+    settings = city.scenario.values["export"]
+    told[city.core] = _write_router(
+        city, folder / f"{city.core}.pcap", conversations[conversations["core"]], settings,
+        str(settings["core"]), CORE_ADDRESS, 9, begin_ms,
+    )
+    return told
+
+
+def _write_router(
+    city: cities.City, path: Path, conversations: Any, settings: dict[str, Any], form: str,
+    address: str, domain: int, begin_ms: int,
+) -> dict[str, Any]:
+    records = traffic.cut(conversations, float(settings["active_timeout_s"]), city.seed)
+    rng = np.random.default_rng([city.seed, 31, domain])
+    sampling = int(settings["sampling"])
+    if sampling > 1:
+        mean = records["octets"] / records["packets"]
+        records["packets"] = rng.binomial(records["packets"].astype(np.int64), 1 / sampling)
+        records["octets"] = np.rint(records["packets"] * mean)
+        records = records[records["packets"] > 0]
+    exporter = Exporter(
+        address=traffic.number(address),
+        collector=traffic.number(cities.COLLECTOR_ADDRESS),
+        form=form,
+        domain=domain,
+        boot_ms=begin_ms - int(rng.integers(3_600_000, 40 * 86_400_000)),
+        sampling=sampling,
+        skew_ms=int(settings["clock_skew_ms"]),
+    )
+    with open_export(path) as file:
+        writer = ExportWriter(file, exporter)
+        parts = np.array_split(records, int(settings["reboots"]) + 1)
+        for i, part in enumerate(parts):
+            if i and len(part):
+                writer.reboot(int(part["first_ms"].min()) - 1000)
+            messages = -(-len(part) // RECORDS_A_MESSAGE[form])
+            share = float(settings["loss_share"])
+            writer.write(part, rng.random(messages) < share if share > 0 else None)
+    return {
+        "format": form,
+        "records": len(records),
+        "octets": int(records["octets"].sum()),
+        "packets": int(records["packets"].sum()),
+        "lost_messages": writer.lost_messages,
+    }
