@@ -22,7 +22,7 @@ from lenswatch.model import Confidence, Finding, Problem, Verdict
 from lenswatch.policy import Control, Pack, load_packs
 from lenswatch.reports import write_reports
 from lenswatch.result import AuditResult, Coverage
-from lenswatch.scoring import apply_exceptions, score
+from lenswatch.scoring import apply_exceptions, exception_problems, score
 
 Progress = Callable[[str, int, int], None]
 _Measured = TypeVar("_Measured")
@@ -49,16 +49,20 @@ def run_audit(
     evidence = open_bundle(bundle)
     digest = bundle_digest(bundle, progress)
     measurements = measure(evidence, mode=mode, threads=threads, progress=progress)
-    findings = judge(measurements, policy, checks)
-    findings = apply_exceptions(findings, evidence.exceptions, evidence.deployment.as_of)
+    judged = judge(measurements, policy, checks)
+    as_of = evidence.deployment.as_of
+    findings = apply_exceptions(judged, evidence.exceptions, as_of)
+    unused = exception_problems(judged, evidence.exceptions, policy, as_of)
+    measurements = replace(measurements, problems=measurements.problems + unused)
+    covers = {f"store:{store.id}": list(store.cameras.values()) for store in evidence.stores}
     result = AuditResult(
         tool=f"lenswatch {__version__}",
         bundle_digest=digest,
         packs=policy,
         exceptions=evidence.exceptions,
         measurements=measurements,
-        findings=tuple(findings),
-        score=score(findings, policy, evidence.inventory),
+        findings=findings,
+        score=score(findings, policy, evidence.inventory, covers=covers),
         coverage=_coverage(measurements, evidence, findings),
     )
     if out is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lenswatch import __version__
-from lenswatch.cli import audit, demo, policy, validate
+from lenswatch.cli import audit, demo, policy, probe, validate
 
 app = typer.Typer(
     name="lenswatch",
@@ -40,6 +40,7 @@ def _options(
 app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("audit")(audit.audit)
+app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
 
 

@@ -1,0 +1,214 @@
+"""Does a camera upload when a face appears? One capture, one stimulus log, no decryption.
+
+The traffic to each receiver is cut into bins and turned into ranks, so that one great transfer
+does not drown everything else. :mod:`lenswatch_kernels.onset` compares what follows the events
+with what follows the same events shifted in time. All receivers share one null distribution of
+their greatest response: the p-value of each already pays for having looked at all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from lenswatch.evidence.stimuli import Shown
+from lenswatch_kernels.onset import response
+
+SHIFTS = 1999
+"""Shifts of the null distribution; the smallest possible p-value is 1 / (SHIFTS + 1)."""
+
+FEWEST_EVENTS = 5
+"""Below this no response, however clear, could be told from chance by the permutation of kinds."""
+
+
+class Trigger(StrEnum):
+    """What the traffic reacts to."""
+
+    NONE = "none"
+    FACE = "face"
+    MOTION = "motion"
+    """Reacts to motion, with or without a face."""
+    EVENT = "event"
+    """Reacts, but the evidence does not tell a face from mere motion."""
+    NOT_OBSERVABLE = "not-observable"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """How the traffic to one receiver reacts."""
+
+    receiver: int
+    """Code of the receiver in the input."""
+    p_value: float
+    """Corrected for lags and for the number of receivers."""
+    lag_s: float
+    """Delay of the greatest response behind the event."""
+    octets_per_event: float
+    """Octets in the response window beyond the receiver's average."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnsetMeasurement:
+    """The answer for one camera."""
+
+    trigger: Trigger
+    reason: str
+    p_value: float
+    """Chance of so great a response to some receiver if the events had no part in it."""
+    p_face: float | None
+    """Chance of so great a difference between face and motion events if kinds did not matter;
+    None where the stimulus has only one kind."""
+    receivers: tuple[Receiver, ...]
+    """Sorted by p-value."""
+    events: int
+    seconds: float
+
+
+def measure_onset(
+    second: NDArray[np.float64],
+    octets: NDArray[np.float64],
+    receiver: NDArray[np.int64],
+    stimuli: Sequence[Shown],
+    *,
+    bin_s: float = 0.5,
+    longest_lag_s: float = 10.0,
+    window_s: float = 2.0,
+    significance: float = 0.01,
+    seed: int = 0,
+) -> OnsetMeasurement:
+    """Test packets that a camera sent against a stimulus log.
+
+    ``second``, ``octets`` and ``receiver`` describe one packet each; receivers are small codes.
+    Deterministic for a seed. Events outside the capture are left out.
+    """
+    if not (len(second) == len(octets) == len(receiver)):
+        raise ValueError("packet columns differ in length")
+    if len(second) == 0:
+        return _unobservable("The camera sent nothing in this capture.", 0, 0.0)
+    begin, end = float(second.min()), float(second.max())
+    seconds = end - begin
+    window, lags = max(1, round(window_s / bin_s)), max(1, round(longest_lag_s / bin_s))
+    bins = int(seconds / bin_s) + 1
+    kept = [event for event in stimuli if begin <= event.second <= end - longest_lag_s]
+    if len(kept) < FEWEST_EVENTS:
+        reason = f"Only {len(kept)} events fall into the capture; it takes {FEWEST_EVENTS}."
+        return _unobservable(reason, len(kept), seconds)
+    if bins < 4 * (window + lags):
+        reason = f"The capture lasts {seconds:.0f} s; it takes {4 * (window + lags) * bin_s:.0f} s."
+        return _unobservable(reason, len(kept), seconds)
+    codes, dense = np.unique(receiver, return_inverse=True)
+    place = dense * bins + ((second - begin) / bin_s).astype(np.int64)
+    volume = np.bincount(place, weights=octets, minlength=len(codes) * bins)
+    volume = volume.reshape(len(codes), bins)
+    random = np.random.default_rng(seed)
+    at = np.array([int((event.second - begin) / bin_s) for event in kept], np.int64)
+    # no shift may bring the events back to within reach of their own responses
+    reach = window + lags
+    shifts = random.integers(reach, bins - reach + 1, SHIFTS)
+    scores, lag = _responses(volume, at, shifts, lags, window)
+    greatest = scores[:, 1:].max(axis=0)
+    p_values = (1 + (greatest[None, :] >= scores[:, :1]).sum(axis=1)) / (SHIFTS + 1)
+    receivers = tuple(
+        sorted(
+            (
+                Receiver(
+                    int(codes[i]),
+                    float(p_values[i]),
+                    float(lag[i] * bin_s),
+                    _excess(volume[i], at + lag[i], window),
+                )
+                for i in range(len(codes))
+            ),
+            key=lambda item: (item.p_value, item.receiver),
+        )
+    )
+    best = int(np.argmin(p_values))
+    p_value = float(p_values[best])
+    faces = np.array([event.face for event in kept])
+    p_face = _p_face(volume[best], at + lag[best], window, faces, random)
+    trigger = Trigger.NONE
+    if p_value < significance:
+        trigger = Trigger.EVENT
+        if p_face is not None and p_face < significance:
+            trigger = Trigger.FACE
+        elif (~faces).sum() >= FEWEST_EVENTS:
+            # motion is the trigger only if events without a face bring a response by themselves
+            alone, _ = _responses(volume[best : best + 1], at[~faces], shifts, lags, window)
+            p_motion = (1 + (alone[0, 1:] >= alone[0, 0]).sum()) / (SHIFTS + 1)
+            trigger = Trigger.MOTION if p_motion < significance else Trigger.EVENT
+    return OnsetMeasurement(
+        trigger, _REASONS[trigger], p_value, p_face, receivers, len(kept), seconds
+    )
+
+
+_REASONS = {
+    Trigger.NONE: "What the camera sends does not follow the events.",
+    Trigger.FACE: "The camera sends more after events with a face than after mere motion.",
+    Trigger.MOTION: "The camera sends after mere motion too.",
+    Trigger.EVENT: (
+        "The camera sends after events, but whether a face makes the difference this evidence does "
+        "not tell: show more events of both kinds."
+    ),
+}
+
+
+def _unobservable(reason: str, events: int, seconds: float) -> OnsetMeasurement:
+    return OnsetMeasurement(Trigger.NOT_OBSERVABLE, reason, 1.0, None, (), events, seconds)
+
+
+def _responses(
+    volume: NDArray[np.float64],
+    events: NDArray[np.int64],
+    shifts: NDArray[np.int64],
+    lags: int,
+    window: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Standardised responses, shape (receivers, 1 + shifts), the observed one first; its lags."""
+    scores = np.empty((len(volume), len(shifts) + 1))
+    lag = np.empty(len(volume), np.int64)
+    everything = np.concatenate([np.zeros(1, np.int64), shifts])
+    for i, series in enumerate(volume):
+        best, at = response(rankdata(series), events, everything, lags=lags, window=window)
+        null = best[1:]
+        # a receiver that gets the same in every bin has no response at all
+        spread = float(null.std())
+        scores[i] = (best - null.mean()) / spread if spread > 0 else 0.0
+        lag[i] = at[0]
+    return scores, lag
+
+
+def _windows(
+    series: NDArray[np.float64], begin: NDArray[np.int64], window: int
+) -> NDArray[np.float64]:
+    """Sum of each window, shape (events,)."""
+    places = (begin[:, None] + np.arange(window)[None, :]) % len(series)
+    sums: NDArray[np.float64] = series[places].sum(axis=1)
+    return sums
+
+
+def _excess(series: NDArray[np.float64], begin: NDArray[np.int64], window: int) -> float:
+    return float(_windows(series, begin, window).mean() - series.mean() * window)
+
+
+def _p_face(
+    series: NDArray[np.float64],
+    begin: NDArray[np.int64],
+    window: int,
+    faces: NDArray[np.bool_],
+    random: np.random.Generator,
+) -> float | None:
+    """Permutation test: do events with a face bring more than those without?"""
+    if faces.all() or not faces.any():
+        return None
+    responses = _windows(rankdata(series), begin, window)
+    observed = responses[faces].mean() - responses[~faces].mean()
+    greater = 0
+    for _ in range(SHIFTS):
+        shuffled = random.permutation(faces)
+        greater += responses[shuffled].mean() - responses[~shuffled].mean() >= observed
+    return (1 + greater) / (SHIFTS + 1)
