@@ -63,7 +63,9 @@ def read_sent_packets(path: Path, camera: str | None = None) -> SentPackets:
     senders, sender = np.unique(np.concatenate(source), axis=0, return_inverse=True)
     lengths = np.concatenate(octets)
     addresses = [_address(pair) for pair in senders.tolist()]
-    chosen = _choose(addresses, np.bincount(sender.reshape(-1), lengths), camera, name)
+    chosen = _choose(
+        addresses, np.asarray(np.bincount(sender.reshape(-1), lengths), np.float64), camera, name
+    )
     mine = sender.reshape(-1) == chosen
     pairs, receiver = np.unique(np.concatenate(target)[mine], axis=0, return_inverse=True)
     return SentPackets(

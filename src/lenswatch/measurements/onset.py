@@ -103,7 +103,7 @@ def measure_onset(
         return _unobservable(reason, len(kept), seconds)
     codes, dense = np.unique(receiver, return_inverse=True)
     place = dense * bins + ((second - begin) / bin_s).astype(np.int64)
-    volume = np.bincount(place, weights=octets, minlength=len(codes) * bins)
+    volume = np.asarray(np.bincount(place, weights=octets, minlength=len(codes) * bins), np.float64)
     volume = volume.reshape(len(codes), bins)
     random = np.random.default_rng(seed)
     at = np.array([int((event.second - begin) / bin_s) for event in kept], np.int64)
