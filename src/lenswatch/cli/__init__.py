@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lenswatch import __version__
-from lenswatch.cli import audit, demo, policy, probe, validate
+from lenswatch.cli import audit, demo, plan, policy, probe, validate
 
 app = typer.Typer(
     name="lenswatch",
@@ -42,6 +42,7 @@ app.command("validate")(validate.validate)
 app.command("audit")(audit.audit)
 app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
+app.command("plan")(plan.plan)
 
 
 def main() -> None:

@@ -296,16 +296,28 @@ def _list_flow_files(root: Path, problems: list[Problem]) -> tuple[Path, ...]:
 def bundle_digest(root: Path, progress: Callable[[str, int, int], None] | None = None) -> str:
     """``sha256:...`` over the names and contents of all files of a bundle.
 
-    Below ``recordings/`` a media file stands with its name, size and modification time instead of
-    its content: a city's footage is petabytes, and no verdict reads its pictures. Databases,
-    dumps and settings (anything up to 64 MiB that is no media file) count with their content.
-    Order of the file system, and where the bundle lies, do not matter.
+    What stands for a file's content is told at :func:`file_digests`. Order of the file system, and
+    where the bundle lies, do not matter.
+    """
+    total = hashlib.sha256()
+    for name, digest in file_digests(root, progress):
+        total.update(os.fsencode(name) + b"\0" + digest)
+    return f"sha256:{total.hexdigest()}"
+
+
+def file_digests(
+    root: Path, progress: Callable[[str, int, int], None] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Name (relative to the bundle, with ``/``) and SHA-256 of each file, sorted by name.
+
+    Below ``recordings/`` a media file stands with its size and modification time instead of its
+    content: a city's footage is petabytes, and no verdict reads its pictures. Databases, dumps and
+    settings (anything up to 64 MiB that is no media file) count with their content.
     """
     ignored: list[Problem] = []
     paths = sorted(
         (path.relative_to(root).as_posix(), path) for path in _files_below(root, root, "", ignored)
     )
-    total = hashlib.sha256()
     for done, (name, path) in enumerate(paths):
         digest = hashlib.sha256()
         status = path.stat()
@@ -315,10 +327,9 @@ def bundle_digest(root: Path, progress: Callable[[str, int, int], None] | None =
             with path.open("rb") as stream:
                 while chunk := stream.read(_CHUNK):
                     digest.update(chunk)
-        total.update(os.fsencode(name) + b"\0" + digest.digest())
+        yield name, digest.digest()
         if progress is not None:
             progress("digest", done + 1, len(paths))
-    return f"sha256:{total.hexdigest()}"
 
 
 _MEDIA = frozenset(

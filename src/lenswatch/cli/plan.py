@@ -1,0 +1,222 @@
+"""``lenswatch plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def plan(
+    population: Annotated[
+        int | None, typer.Option("--population", help="Number of cameras.", min=1)
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", help="Take the cameras from this bundle's inventory.", exists=True
+        ),
+    ] = None,
+    share: Annotated[
+        float,
+        typer.Option("--share", help="Claim: at most this share of the cameras is bad, 0 to 1."),
+    ] = 0.01,
+    level: Annotated[float, typer.Option("--level", help="Confidence, 0 to 1.")] = 0.95,
+    failures: Annotated[
+        int, typer.Option("--failures", help="Plan for up to so many bad cameras.", min=0, max=100)
+    ] = 2,
+    time_share: Annotated[
+        float,
+        typer.Option(
+            "--time-share", help="A camera is bad if faces are in view for this share of the time."
+        ),
+    ] = 0.05,
+    reach_cost: Annotated[
+        float,
+        typer.Option("--reach-cost", help="What reaching a camera costs, in frames.", min=0),
+    ] = 100.0,
+    validated: Annotated[
+        str,
+        typer.Option(
+            "--validated",
+            help="FOUND/SHOWN: bad cameras that the detector found, of those it was shown. "
+            "A fifth of the error is spent on what follows for its sensitivity.",
+        ),
+    ] = "",
+    randomness: Annotated[
+        str,
+        typer.Option(
+            "--randomness",
+            help="Public randomness in hexadecimal, drawn after the inventory was committed to. "
+            "With --bundle: prints the cameras to examine, in order.",
+        ),
+    ] = "",
+    nonce: Annotated[
+        str,
+        typer.Option("--nonce", help="Nonce of the commitment in hexadecimal, with --randomness."),
+    ] = "",
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how many cameras an audit by sample must examine, and draw them.
+
+    Two sizes: one for an auditor who may look at the results and stop at any time, one for a number
+    fixed beforehand. With --bundle the inventory's Merkle root is printed: publish the commitment
+    made from it first, and draw the public randomness after.
+    """
+    from lenswatch.errors import UsageError
+
+    if (population is None) == (bundle is None):
+        raise UsageError("give either --population or --bundle")
+    for name, value in (("--share", share), ("--level", level), ("--time-share", time_share)):
+        if not 0.0 < value < 1.0:
+            raise UsageError(f"{name} lies between 0 and 1, without either")
+    cameras = None if bundle is None else _cameras(bundle)
+    if cameras is not None and not cameras:
+        raise UsageError("the inventory has no camera")
+    content = _content(
+        population if cameras is None else len(cameras),
+        share,
+        level,
+        failures,
+        time_share,
+        reach_cost,
+        validated,
+    )
+    if cameras is not None:
+        content |= _drawn(cameras, content["sizes"][0]["any_time"], randomness, nonce)
+    elif randomness:
+        raise UsageError("--randomness draws from an inventory: give --bundle")
+    if json_output:
+        import json
+
+        typer.echo(json.dumps(content, indent=2))
+    else:
+        _show(content)
+
+
+def _cameras(bundle: Path) -> list[str]:
+    from lenswatch.evidence.bundle import open_bundle
+
+    inventory = open_bundle(bundle).inventory
+    return [str(inventory.node_id[row]) for row in inventory.cameras]
+
+
+def _content(
+    population: int | None,
+    share: float,
+    level: float,
+    failures: int,
+    time_share: float,
+    reach_cost: float,
+    validated: str,
+) -> dict[str, Any]:
+    from lenswatch.sampling import frames_to_rule_out, two_stage_plan
+    from lenswatch.sampling import plan as make_plan
+
+    assert population is not None
+    sensitivity, sample_level = _sensitivity(validated, level)
+    made = make_plan(population, share, sample_level, failures=failures, sensitivity=sensitivity)
+    two = two_stage_plan(
+        share, time_share, sample_level, reach_cost=reach_cost, sensitivity=sensitivity
+    )
+    return {
+        "population": population,
+        "share": share,
+        "level": level,
+        "sensitivity": sensitivity,
+        "sizes": [
+            {"failures": found, "any_time": any_time, "fixed": fixed}
+            for found, any_time, fixed in made.sizes
+        ],
+        "frames_for_one_camera": frames_to_rule_out(time_share, level),
+        "two_stage": {
+            "time_share": time_share,
+            "reach_cost": reach_cost,
+            "cameras": two.cameras,
+            "frames": two.frames,
+        },
+    }
+
+
+def _sensitivity(validated: str, level: float) -> tuple[float, float]:
+    """Lower bound on sensitivity, and the level that is left for the sample."""
+    from lenswatch.errors import UsageError
+    from lenswatch.sampling import sensitivity_bound
+
+    if not validated:
+        return 1.0, level
+    found, slash, shown = validated.partition("/")
+    if not (slash and found.isdecimal() and shown.isdecimal() and int(shown) >= int(found)):
+        raise UsageError("--validated is FOUND/SHOWN, such as 290/300")
+    error = 1.0 - level
+    if int(found) == 0:
+        raise UsageError("a detector that found none of the bad cameras can certify nothing")
+    return sensitivity_bound(int(found), int(shown), 1.0 - error / 5), 1.0 - error * 4 / 5
+
+
+def _drawn(cameras: list[str], size: int | None, randomness: str, nonce: str) -> dict[str, Any]:
+    from lenswatch.attest import merkle_root
+    from lenswatch.errors import UsageError
+    from lenswatch.sampling import commit, draw, seed_from
+
+    root = merkle_root([camera.encode() for camera in sorted(cameras)])
+    result: dict[str, Any] = {"inventory_root": root.hex()}
+    if not randomness:
+        return result
+    try:
+        commitment = commit(root, bytes.fromhex(nonce))
+        seed = seed_from(commitment, bytes.fromhex(randomness))
+    except ValueError as error:
+        raise UsageError(
+            f"--randomness and --nonce are hexadecimal, 16 bytes or more ({error})"
+        ) from None
+    chosen = draw(cameras, len(cameras) if size is None else size, seed)
+    return result | {"commitment": commitment.hex(), "seed": seed.hex(), "cameras": chosen}
+
+
+def _show(content: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(
+        f"Claim: at most {_percent(content['share'])} of {content['population']:,} cameras are "
+        f"bad, with {_percent(content['level'])} confidence."
+    )
+    if content["sensitivity"] != 1.0:
+        console.print(
+            f"The detector finds at least {_percent(content['sensitivity'])} of the bad ones."
+        )
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("Bad cameras found", justify="right")
+    table.add_column("Cameras, stopping at any time", justify="right")
+    table.add_column("Cameras, number fixed beforehand", justify="right")
+    for row in content["sizes"]:
+        table.add_row(str(row["failures"]), _number(row["any_time"]), _number(row["fixed"]))
+    console.print(table)
+    two = content["two_stage"]
+    console.print(
+        f"One camera: {content['frames_for_one_camera']} randomly timed frames without a face rule "
+        f"out faces for {_percent(two['time_share'])} of the time."
+    )
+    console.print(
+        f"Least effort, where reaching a camera costs {two['reach_cost']:g} frames: "
+        f"{two['frames']} frames of each of {two['cameras']:,} cameras."
+    )
+    if "inventory_root" in content:
+        console.print(f"Merkle root of the inventory: {content['inventory_root']}", soft_wrap=True)
+    if "cameras" in content:
+        console.print(f"Commitment: {content['commitment']}", soft_wrap=True)
+        console.print(f"Seed: {content['seed']}", soft_wrap=True)
+        console.print("Examine, in this order:")
+        for camera in content["cameras"]:
+            typer.echo(camera)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.4g} %"
+
+
+def _number(value: int | None) -> str:
+    return "not possible" if value is None else f"{value:,}"
