@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from lenswatch.evidence.flows import applications, fields
 from lenswatch.evidence.flows import templates as layout
+from lenswatch.evidence.flows.exporters import ExporterBook
 from lenswatch.evidence.flows.sampling import Sampling, header_interval
-from lenswatch.evidence.flows.table import FlowTable
+from lenswatch.evidence.flows.table import FlowTable, concatenate
 from lenswatch.evidence.flows.templates import LEGACY, Plan, Template, compile_plan, pack_plans
 from lenswatch_kernels import export_messages as messages
 from lenswatch_kernels import sequences
@@ -42,8 +43,8 @@ class Datagrams:
 
     offset: NDArray[np.int64]
     length: NDArray[np.int64]
-    exporter: NDArray[np.uint32]
-    """Row in the reader's list of exporters."""
+    address: NDArray[np.uint32]
+    """Row of the sender in the reader's list of addresses."""
     file: NDArray[np.uint32]
     place: NDArray[np.int64]
     """Byte offset of the payload in its file, for `FlowTable.offset`."""
@@ -55,7 +56,8 @@ class Datagrams:
 class Session:
     """What is known of one exporter's observation domain in one protocol version."""
 
-    exporter: int
+    row: int
+    """Row in the reader's list of exporters."""
     domain: int
     version: int
     sampling: Sampling = field(default_factory=Sampling)
@@ -83,8 +85,7 @@ class HeldSet:
 
     body: bytes
     context: tuple[int, int, int, int, int, int]
-    """exporter, domain, file, place, export ms, uptime base"""
-    v5_sampling: int = 0
+    """session, domain, file, place, export ms, uptime base"""
 
 
 @dataclass(slots=True)
@@ -135,7 +136,10 @@ class FullRecord:
 class ExportDecoder:
     """Feed it datagrams in order; it gives flow tables and keeps the exporters' state."""
 
-    def __init__(self, *, split_biflows: bool = True, all_fields: bool = False) -> None:
+    def __init__(
+        self, book: ExporterBook, *, split_biflows: bool = True, all_fields: bool = False
+    ) -> None:
+        self._book = book
         self.sessions: list[Session] = []
         self.losses = Losses()
         self.breaks: list[Break] = []
@@ -152,6 +156,7 @@ class ExportDecoder:
         self._held_bytes = 0
         self._held_count = 0
         self._ready: list[tuple[int, HeldSet]] = []
+        self._withdrawn = self._plan(Template(0, 0, ()))
         self._legacy = {version: self._plan(template) for version, template in LEGACY.items()}
 
     # -- templates ---------------------------------------------------------------------------
@@ -194,10 +199,7 @@ class ExportDecoder:
             if known == identifier or (whole and self._plans[plan].template.options == options):
                 del session.templates[known]
                 # the table has no removal: an undecodable plan stands for "withdrawn"
-                self._plan_of.set(_set_key(session_row, known), self._withdrawn())
-
-    def _withdrawn(self) -> int:
-        return self._plan(Template(0, 0, ()))
+                self._plan_of.set(_set_key(session_row, known), self._withdrawn)
 
     def _take_templates(self, session_row: int, version: int, set_id: int, body: bytes) -> bool:
         """Apply one template set; True where it changed what later data sets mean."""
@@ -253,7 +255,7 @@ class ExportDecoder:
         message = index.set_message
         datagram = index.datagram[message]
         context = _Context(
-            exporter=datagrams.exporter[datagram],
+            exporter=self._rows_of(set_session),
             domain=index.domain[message],
             file=datagrams.file[datagram],
             place=datagrams.place[datagram] + index.offset[message] - datagrams.offset[datagram],
@@ -270,8 +272,6 @@ class ExportDecoder:
         late = self._release()
         if late is None:
             return table
-        from lenswatch.evidence.flows.table import concatenate
-
         return concatenate([table, late])
 
     def _packed_plans(self) -> Plans:
@@ -285,9 +285,9 @@ class ExportDecoder:
         """Session row of each message, -1 for messages that are none."""
         if not index.datagram.size:
             return np.empty(0, np.int64)
-        exporter = datagrams.exporter[index.datagram].astype(np.uint64)
+        address = datagrams.address[index.datagram].astype(np.uint64)
         key = (
-            (exporter << np.uint64(36))
+            (address << np.uint64(36))
             | (index.domain.astype(np.uint64) << np.uint64(4))
             | (index.version.astype(np.uint64) & np.uint64(15))
         )
@@ -302,9 +302,10 @@ class ExportDecoder:
                     self.losses.refused_sessions += 1
                     continue
                 self._session_of.set(int(key[row]), len(self.sessions))
-                self.sessions.append(
-                    Session(int(exporter[row]), int(index.domain[row]), int(index.version[row]))
-                )
+                domain, version = int(index.domain[row]), int(index.version[row])
+                protocol = "ipfix" if version == 10 else f"netflow{version}"
+                exporter = self._book.row(int(address[row]), domain, protocol)
+                self.sessions.append(Session(exporter, domain, version))
             grown = sequences.new_state(len(self.sessions))
             grown[: len(self.sequence_state)] = self.sequence_state
             self.sequence_state = grown
@@ -362,11 +363,11 @@ class ExportDecoder:
             if digest in self.sessions[who].seen:
                 continue
             self._assign(keys, data, set_plan, done, int(row))
-            self._hold(buffer, index, data, set_plan, keys, datagrams, done, int(row))
+            self._hold(buffer, index, data, set_plan, set_session, datagrams, done, int(row))
             done = int(row)
             self._take_templates(who, int(version[row]), int(index.set_id[row]), body)
         self._assign(keys, data, set_plan, done, count)
-        self._hold(buffer, index, data, set_plan, keys, datagrams, done, count)
+        self._hold(buffer, index, data, set_plan, set_session, datagrams, done, count)
         return set_plan
 
     def _assign(
@@ -379,7 +380,9 @@ class ExportDecoder:
     ) -> None:
         if stop > start:
             rows = np.flatnonzero(data[start:stop]) + start
-            set_plan[rows] = self._plan_of.get(keys[rows])
+            found = self._plan_of.get(keys[rows])
+            found[found == self._withdrawn] = _NO_PLAN  # their data waits for a new template
+            set_plan[rows] = found
 
     def _hold(
         self,
@@ -387,7 +390,7 @@ class ExportDecoder:
         index: messages.MessageIndex,
         data: NDArray[np.bool_],
         set_plan: NDArray[np.int64],
-        keys: NDArray[np.uint64],
+        set_session: NDArray[np.int64],
         datagrams: Datagrams,
         start: int,
         stop: int,
@@ -412,11 +415,12 @@ class ExportDecoder:
                 if index.version[message] != 10
                 else NO_BASE
             )
-            self._held[int(keys[row])].append(
+            who = int(set_session[row])
+            self._held[_set_key(who, int(index.set_id[row]))].append(
                 HeldSet(
                     buffer[at : at + length].tobytes(),
                     (
-                        int(datagrams.exporter[datagram]),
+                        who,
                         int(index.domain[message]),
                         int(datagrams.file[datagram]),
                         int(place),
@@ -446,7 +450,7 @@ class ExportDecoder:
         plans = self._packed_plans()
         records, _ = count_records(buffer, offset, length, set_plan, plans)
         columns = np.array([item.context for _, item in ready], np.int64).reshape(-1, 6)
-        session = self._session_rows(columns, set_plan)
+        session = columns[:, 0]
         for row, (plan, item) in enumerate(ready):
             known = self._plans[plan]
             if known.template.options:
@@ -457,7 +461,7 @@ class ExportDecoder:
         for row in np.flatnonzero(base == NO_BASE):
             base[row] = self.sessions[session[row]].init_ms
         context = _Context(
-            exporter=columns[:, 0].astype(np.uint32),
+            exporter=self._rows_of(session),
             domain=columns[:, 1].astype(np.uint32),
             file=columns[:, 2].astype(np.uint32),
             place=columns[:, 3],
@@ -466,23 +470,16 @@ class ExportDecoder:
             session=session,
             header_sampling=np.zeros(len(ready), np.uint16),
         )
-        for row, (_, _item) in enumerate(ready):
+        for row in range(len(ready)):
             self.sessions[session[row]].records += int(records[row])
         if self._all_fields:
             for row, (plan, item) in enumerate(ready):
                 self._keep_records(self._plans[plan].template, item.body, context, row, 0)
         return self._records(buffer, offset, length, set_plan, records, context)
 
-    def _session_rows(
-        self, columns: NDArray[np.int64], set_plan: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        version = np.array([self._plans[plan].template.version for plan in set_plan], np.uint64)
-        key = (
-            (columns[:, 0].astype(np.uint64) << np.uint64(36))
-            | (columns[:, 1].astype(np.uint64) << np.uint64(4))
-            | version
-        )
-        return self._session_of.get(key)
+    def _rows_of(self, session: NDArray[np.int64]) -> NDArray[np.uint32]:
+        rows = np.array([item.row for item in self.sessions] or [0], np.uint32)
+        return rows[np.maximum(session, 0)]
 
     def _follow(
         self,
@@ -639,9 +636,6 @@ class ExportDecoder:
             np.empty((layout.SHORT, total), np.uint16),
             np.empty((layout.BYTE, total), np.uint8),
         )
-        plans = self._packed_plans()
-        if not scratch and total:
-            plans = _without_scratch(plans)
         decode_records(
             buffer,
             set_offset,
@@ -651,7 +645,7 @@ class ExportDecoder:
             first_row,
             context.export_ms,
             context.uptime_base,
-            plans,
+            self._packed_plans(),
             blocks,
         )
         wide, long, short, byte = blocks
@@ -752,11 +746,10 @@ class ExportDecoder:
                 "egress_interface": reverse.ingress_interface,
             }
         )
+        # each reverse row right after its forward row
         order = np.argsort(
             np.concatenate((np.arange(len(table)) * 2, rows * 2 + 1)), kind="stable"
         )
-        from lenswatch.evidence.flows.table import concatenate
-
         return concatenate([table, swapped]).take(order)
 
     # -- every field -------------------------------------------------------------------------
@@ -834,11 +827,6 @@ def _rows(
     counts = records[sets]
     starts = np.repeat(first_row[sets] - (np.cumsum(counts) - counts), counts)
     return starts + np.arange(int(counts.sum()))
-
-
-def _without_scratch(plans: Plans) -> Plans:
-    """The same plans; operations on scratch columns belong to plans that no set here uses."""
-    return plans
 
 
 def _as_table(blocks: tuple[Any, ...]) -> FlowTable:

@@ -1,0 +1,447 @@
+"""One reader for every kind of flow evidence."""
+
+from __future__ import annotations
+
+import mmap
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenswatch.evidence.flows import captures, logs, parquet, sightings
+from lenswatch.evidence.flows.exporters import Exporter, ExporterBook
+from lenswatch.evidence.flows.exports import Break, Datagrams, ExportDecoder, FullRecord
+from lenswatch.evidence.flows.sflow import SflowDecoder
+from lenswatch.evidence.flows.sniff import HEAD_BYTES, Kind, kind_of
+from lenswatch.evidence.flows.table import DTYPES, FlowTable
+from lenswatch.model import Problem
+from lenswatch_kernels import export_messages, pcap, sequences
+from lenswatch_kernels.export_records import NO_BASE
+
+Progress = Callable[[str, int, int], None]
+
+_MOST_PROBLEMS_A_FILE = 20
+"""Problems named one by one; the rest of a broken file is counted in a last one."""
+
+_REMEDIES = {
+    Kind.COMPRESSED: "unpack it first: the reader works on a memory map of the file",
+    Kind.EMPTY: "export it again or take it out of the bundle",
+    Kind.UNKNOWN: "give pcap, pcapng, raw NetFlow/IPFIX/sFlow payloads, Zeek conn.log, nfdump CSV "
+    "or Parquet",
+}
+_BREAKS = {
+    export_messages.TRUNCATED: "message ends before its own lengths say",
+    export_messages.UNKNOWN_VERSION: "message of no known version",
+    export_messages.BAD_SET: "set or record count breaks the message's length",
+}
+
+
+class FlowReader:
+    """Iterate it once for the flow tables; ask it afterwards what it met.
+
+    ``files`` are read in the order given (templates apply to what comes after them); a file given
+    twice is read once. ``root`` is what paths in problems are relative to. ``memory_bytes`` bounds
+    a batch to about a quarter of it. With ``split_biflows`` a record that holds both directions
+    becomes two rows, which is what every measurement needs; without, its forward half only.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        *,
+        root: Path,
+        memory_bytes: int = 1 << 30,
+        progress: Progress | None = None,
+        split_biflows: bool = True,
+        all_fields: bool = False,
+        active_s: float = captures.ACTIVE_S,
+    ) -> None:
+        if memory_bytes < 1 << 20:
+            raise ValueError("memory_bytes must be at least one MiB")
+        self.files: tuple[Path, ...] = tuple(dict.fromkeys(Path(file) for file in files))
+        """Files in the order read; `FlowTable.file` counts in it."""
+        self._root = root
+        self._memory = memory_bytes
+        self._progress = progress
+        self._active_s = active_s
+        self._all_fields = all_fields
+        self._book = ExporterBook()
+        self._exports = ExportDecoder(
+            self._book, split_biflows=split_biflows, all_fields=all_fields
+        )
+        self._sflow = SflowDecoder(self._book)
+        self._sightings = sightings.SightingCounter()
+        self._problems: list[Problem] = []
+        self._problem_counts: dict[int, int] = defaultdict(int)
+        self._kinds: dict[int, Kind] = {}
+        self._started = False
+
+    # -- what was met ------------------------------------------------------------------------
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """One for each malformed file or part, in the order met."""
+        return tuple(self._problems)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What each file was found to be; ``UNKNOWN`` for files not read yet."""
+        return tuple(self._kinds.get(row, Kind.UNKNOWN) for row in range(len(self.files)))
+
+    @property
+    def duplicates(self) -> int:
+        """Records of flows that another router had exported before: second sightings."""
+        return self._sightings.duplicates
+
+    @property
+    def waiting_sets(self) -> int:
+        """Data sets that waited for a template and never got it."""
+        return self._exports.waiting_sets + self._exports.losses.dropped_sets
+
+    @property
+    def exporters(self) -> tuple[Exporter, ...]:
+        """Everyone records came from; `FlowTable.exporter` counts in it."""
+        sessions = {session.row: number for number, session in enumerate(self._exports.sessions)}
+        agents = {row: number for number, row in enumerate(self._sflow.agents)}
+        found = []
+        for row, (address, domain, protocol) in enumerate(self._book.entries):
+            exporter = Exporter(
+                address=self._book.text(address),
+                observation_domain=domain,
+                protocol=protocol,
+                records=self._book.records.get(row, 0),
+                active_timeout_s=self._book.longest(row),
+                sampling=1 if protocol in ("capture", "zeek") else 0,
+            )
+            if row in sessions:
+                exporter = self._with_session(exporter, sessions[row])
+            elif row in agents:
+                exporter = self._with_agent(exporter, row, agents[row])
+            found.append(exporter)
+        return tuple(found)
+
+    def _with_session(self, exporter: Exporter, number: int) -> Exporter:
+        from dataclasses import replace
+
+        session = self._exports.sessions[number]
+        state = self._exports.sequence_state[number]
+        own = (
+            session.version == 10
+            and state[sequences.GAPS] > 0
+            and state[sequences.GAPS_OWN] < state[sequences.GAPS]
+        )
+        return replace(
+            exporter,
+            messages=session.messages,
+            options_records=session.options_records,
+            sequence_gaps=int(state[sequences.GAPS_OWN if own else sequences.GAPS]),
+            lost_records=int(state[sequences.LOST_OWN if own else sequences.LOST]),
+            late_messages=int(state[sequences.LATE]),
+            restarts=int(state[sequences.RESTARTS]),
+            follows_rfc_sequence=not own,
+            sampling=session.sampling.fallback(),
+            sampling_by_interface=dict(session.sampling.interfaces),
+            sampling_by_sampler=dict(session.sampling.samplers),
+            clock_offset_ms=session.clock_offset_ms,
+            active_timeout_s=float(session.active_timeout_s) or exporter.active_timeout_s,
+            start_estimated=session.init_ms != NO_BASE and not session.init_told,
+        )
+
+    def _with_agent(self, exporter: Exporter, row: int, number: int) -> Exporter:
+        from dataclasses import replace
+
+        agent = self._sflow.agents[row]
+        state = self._sflow.sequence_state[number]
+        return replace(
+            exporter,
+            messages=agent.messages,
+            sequence_gaps=int(state[sequences.GAPS]),
+            lost_records=int(state[sequences.LOST]),
+            late_messages=int(state[sequences.LATE]),
+            restarts=int(state[sequences.RESTARTS]),
+            sampling=agent.sampling,
+            sampler_drops=sum((agent.drops or {}).values()),
+        )
+
+    def full_records(self) -> Iterator[FullRecord]:
+        """With ``all_fields``: records decoded since the last call, every field of them."""
+        return self._exports.drain_full_records()
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[FlowTable]:
+        if self._started:
+            raise RuntimeError("a FlowReader is read once: make another")
+        self._started = True
+        for row, path in enumerate(self.files):
+            if self._progress is not None:
+                self._progress("flows", row, len(self.files))
+            try:
+                for table in self._read(row, path):
+                    if len(table):
+                        self._book.note(table)
+                        self._sightings.add(table, self._address_of_exporter())
+                        yield table
+            except OSError as error:
+                self._problem(row, f"cannot be read: {error.strerror}", "check its permissions")
+            self._take_breaks()
+        self._conclude()
+        if self._progress is not None:
+            self._progress("flows", len(self.files), len(self.files))
+
+    def _address_of_exporter(self) -> NDArray[np.int64]:
+        return np.array([entry[0] for entry in self._book.entries], np.int64)
+
+    def _read(self, row: int, path: Path) -> Iterator[FlowTable]:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+        kind = kind_of(head)
+        self._kinds[row] = kind
+        if kind in _REMEDIES:
+            what = {
+                Kind.COMPRESSED: "compressed file",
+                Kind.EMPTY: "empty file",
+                Kind.UNKNOWN: "no kind of flow evidence",
+            }[kind]
+            self._problem(row, what, _REMEDIES[kind])
+            return
+        if kind is Kind.PARQUET:
+            yield from self._read_parquet(row, path)
+        elif kind in (Kind.ZEEK_TSV, Kind.ZEEK_JSON, Kind.NFDUMP_CSV):
+            yield from self._read_log(row, path, kind)
+        elif kind is Kind.CAPTURE:
+            yield from self._read_capture(row, _map(path))
+        else:
+            yield from self._read_raw(row, _map(path), kind)
+
+    def _read_raw(
+        self, row: int, data: NDArray[np.uint8], kind: Kind
+    ) -> Iterator[FlowTable]:
+        """Payloads without UDP around them: the sender and the time of arrival are unknown."""
+        whole = np.array([data.size], np.int64)
+        start = np.zeros(1, np.int64)
+        if kind is Kind.RAW_SFLOW:
+            yield self._sflow.decode(data, self._datagrams(row, start, whole))
+            return
+        if data.size <= captures.BATCH_BYTES:
+            yield self._exports.decode(data, self._datagrams(row, start, whole))
+            return
+        index = export_messages.index_messages(data, start, whole)
+        ends = np.append(index.offset[1:], data.size)
+        part = 0
+        while part < len(ends):
+            stop = int(np.searchsorted(ends, index.offset[part] + captures.BATCH_BYTES, "right"))
+            stop = max(stop, part + 1)
+            offset = index.offset[part:stop]
+            yield self._exports.decode(
+                data, self._datagrams(row, offset, ends[part:stop] - offset)
+            )
+            part = stop
+
+    def _datagrams(
+        self, row: int, offset: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> Datagrams:
+        count = len(offset)
+        unknown = self._book.address(0, 0)
+        return Datagrams(
+            offset=offset,
+            length=length,
+            address=np.full(count, unknown, np.uint32),
+            file=np.full(count, row, np.uint32),
+            place=offset,
+            capture_ms=np.full(count, -1, np.int64),
+        )
+
+    def _read_capture(self, row: int, data: NDArray[np.uint8]) -> Iterator[FlowTable]:
+        walk = pcap.start_walk(data)
+        exports: bool | None = None
+        traffic: captures.TrafficReader | None = None
+        pieces = captures.Reassembly()
+        for batch in captures.read_batches(data, walk):
+            if exports is None:
+                exports = captures.holds_exports(batch)
+            if exports or bool(batch.exports.any()):
+                yield from self._exports_of(row, data, batch, pieces)
+            if not exports:
+                if traffic is None:
+                    exporter = self._book.row(self._book.address(0, 0), row, "capture")
+                    traffic = captures.TrafficReader(exporter, row, self._active_s)
+                yield traffic.add(data, batch)
+        if traffic is not None:
+            yield traffic.finish()
+        if walk.broken_at >= 0:
+            self._problem(
+                row,
+                "capture breaks off inside a packet",
+                "the packets before it were read; stop captures cleanly or copy the file again",
+                offset=walk.broken_at,
+                warning=True,
+            )
+
+    def _exports_of(
+        self,
+        row: int,
+        data: NDArray[np.uint8],
+        batch: captures.CaptureBatch,
+        pieces: captures.Reassembly,
+    ) -> Iterator[FlowTable]:
+        addresses = self._addresses(batch)
+        netflow, sflow = captures.export_datagrams(batch, row, addresses)
+        if netflow.offset.size:
+            yield self._exports.decode(data, netflow)
+        if sflow.offset.size:
+            yield self._sflow.decode(data, sflow)
+        for place, whole in captures.reassembled(data, batch, pieces):
+            yield from self._whole_datagram(row, batch, place, whole, addresses)
+
+    def _whole_datagram(
+        self,
+        row: int,
+        batch: captures.CaptureBatch,
+        place: int,
+        whole: bytes,
+        addresses: NDArray[np.uint32],
+    ) -> Iterator[FlowTable]:
+        from lenswatch_kernels.export_payloads import OTHER, SFLOW, classify_payloads
+
+        buffer = np.frombuffer(whole, np.uint8)
+        start, size = np.zeros(1, np.int64), np.array([len(whole)], np.int64)
+        kind = classify_payloads(buffer, start, size)[0]
+        if kind == OTHER:
+            return
+        packet = batch.columns.packet[place]
+        datagram = Datagrams(
+            offset=start,
+            length=size,
+            address=addresses[place : place + 1],
+            file=np.full(1, row, np.uint32),
+            place=batch.index.offset[packet : packet + 1],
+            capture_ms=np.maximum(batch.index.time_ns[packet : packet + 1] // 1_000_000, -1),
+        )
+        decoder = self._sflow if kind == SFLOW else self._exports
+        yield decoder.decode(buffer, datagram)
+
+    def _addresses(self, batch: captures.CaptureBatch) -> NDArray[np.uint32]:
+        """Row of each sender of an export in the book."""
+        rows = np.flatnonzero((batch.exports != 0) | (batch.columns.identification >= 0))
+        result = np.zeros(len(batch.columns.packet), np.uint32)
+        high, low = batch.columns.source_high[rows], batch.columns.source_low[rows]
+        pairs, inverse = np.unique(np.stack((high, low), axis=1), axis=0, return_inverse=True)
+        known = np.array([self._book.address(int(a), int(b)) for a, b in pairs], np.uint32)
+        if rows.size:
+            result[rows] = known[inverse.reshape(-1)]
+        return result
+
+    def _read_log(self, row: int, path: Path, kind: Kind) -> Iterator[FlowTable]:
+        protocol = "nfdump" if kind is Kind.NFDUMP_CSV else "zeek"
+        exporter = self._book.row(self._book.address(0, 0), row, protocol)
+
+        def bad_line(line: int, why: str) -> None:
+            self._problem(row, why, "the line was left out; write the log again", line=line)
+
+        for table in logs.read_log(path, kind, bad_line):
+            yield _replaced(table, exporter=exporter, file=row)
+
+    def _read_parquet(self, row: int, path: Path) -> Iterator[FlowTable]:
+        try:
+            for table, sources in parquet.read_tables(path, self._memory // 4):
+                rows = np.array(
+                    [
+                        self._book.row(self._book.address(high, low), domain, protocol)
+                        for high, low, domain, protocol in sources
+                    ],
+                    np.uint32,
+                )
+                exporter = rows[np.minimum(table.exporter, len(rows) - 1)]
+                yield FlowTable(
+                    **{
+                        **{name: getattr(table, name) for name in DTYPES},
+                        "exporter": exporter,
+                        "file": np.full(len(table), row, np.uint32),
+                    }
+                )
+        except parquet.NotFlows as error:
+            self._problem(row, str(error), error.remedy)
+
+    # -- problems ----------------------------------------------------------------------------
+
+    def _problem(
+        self,
+        row: int,
+        message: str,
+        remedy: str,
+        *,
+        line: int | None = None,
+        offset: int | None = None,
+        warning: bool = False,
+    ) -> None:
+        self._problem_counts[row] += 1
+        if self._problem_counts[row] > _MOST_PROBLEMS_A_FILE:
+            return
+        self._problems.append(
+            Problem(
+                file=self._name(row),
+                message=message,
+                remedy=remedy,
+                line=line,
+                offset=offset,
+                part="flows",
+                warning=warning,
+            )
+        )
+
+    def _name(self, row: int) -> str:
+        path = self.files[row]
+        try:
+            return path.resolve().relative_to(self._root.resolve()).as_posix()
+        except ValueError:
+            return path.name
+
+    def _take_breaks(self) -> None:
+        breaks: list[Break] = [*self._exports.breaks, *self._sflow.breaks]
+        self._exports.breaks.clear()
+        self._sflow.breaks.clear()
+        for item in breaks:
+            self._problem(
+                item.file,
+                _BREAKS.get(item.status, "datagram that cannot be decoded"),
+                "what came before the break was read; capture whole datagrams (snap length 0)",
+                offset=item.place,
+            )
+
+    def _conclude(self) -> None:
+        for row, count in sorted(self._problem_counts.items()):
+            if count > _MOST_PROBLEMS_A_FILE:
+                self._problems.append(
+                    Problem(
+                        file=self._name(row),
+                        message=f"{count - _MOST_PROBLEMS_A_FILE} further problems in this file",
+                        remedy="see the first ones",
+                        part="flows",
+                    )
+                )
+        if self.waiting_sets:
+            self._problems.append(
+                Problem(
+                    file="flows",
+                    message=f"{self.waiting_sets} data sets never got their template",
+                    remedy="capture for longer than the exporter's template interval (often 10 to "
+                    "30 minutes), or add the capture from before",
+                    part="flows",
+                )
+            )
+
+
+def _map(path: Path) -> NDArray[np.uint8]:
+    with path.open("rb") as stream:
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, np.uint8)
+
+
+def _replaced(table: FlowTable, *, exporter: int, file: int) -> FlowTable:
+    columns = {name: getattr(table, name) for name in DTYPES}
+    columns["exporter"] = np.full(len(table), exporter, np.uint32)
+    columns["file"] = np.full(len(table), file, np.uint32)
+    return FlowTable(**columns)
