@@ -9,6 +9,9 @@ from lenswatch.checks import (
     mask_missing,
     retention_over_limit,
     route_central,
+    route_cross_border,
+    route_plaintext,
+    route_undeclared_relay,
     route_undeclared_sink,
 )
 from lenswatch.checks._base import Check
@@ -21,6 +24,9 @@ CHECKS: tuple[Check, ...] = (
     mask_missing.CHECK,
     retention_over_limit.CHECK,
     route_central.CHECK,
+    route_cross_border.CHECK,
+    route_plaintext.CHECK,
+    route_undeclared_relay.CHECK,
     route_undeclared_sink.CHECK,
 )
 """Every check of lenswatch itself, sorted by id."""

@@ -59,6 +59,37 @@ INFRASTRUCTURE_PORTS = (53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5
 INFRASTRUCTURE_BITS_PER_SECOND = 8_000.0
 """Above this, a conversation on such a port is a tunnel until somebody shows otherwise."""
 
+
+class Transport(IntEnum):
+    """Whether whoever forwards a conversation could watch it."""
+
+    UNKNOWN = 0
+    CLEAR = 1
+    """A protocol in clear was recognised, or the service's port belongs to one."""
+    ENCRYPTED = 2
+    """TLS, DTLS, QUIC, SSH or an IPsec tunnel was recognised, or the port belongs to one."""
+
+
+_CLEAR_APPLICATIONS = (
+    Application.RTSP,
+    Application.RTP,
+    Application.HTTP,
+    Application.GA1400,
+    Application.ONVIF,
+    Application.RTMP,
+    Application.MPEGTS,
+    Application.FTP,
+)
+_ENCRYPTED_APPLICATIONS = (
+    Application.TLS,
+    Application.QUIC,
+    Application.DTLS,
+    Application.SSH,
+)
+_CLEAR_PORTS = (20, 21, 80, 554, 1935, 5554, 8000, 8080, 8554)
+_ENCRYPTED_PORTS = (22, 322, 443, 1936, 4500, 8322, 8443, 8883, 51820)
+_ESP = 50
+
 _MEDIA_APPLICATIONS = (
     Application.RTP,
     Application.RTMP,
@@ -101,6 +132,10 @@ class RoutingMeasurements:
     octets: NDArray[np.float64]
     main: NDArray[np.int64]
     """Conversation with most octets of each link."""
+    clear_octets: NDArray[np.float64]
+    """Octets of media on each link whose transport is in clear."""
+    unknown_octets: NDArray[np.float64]
+    """Octets of media on each link whose transport is not known."""
     proven: NDArray[np.bool_]
     """Whether a media link is a proven hop; False for links that carry no media."""
     central: NDArray[np.bool_]
@@ -173,6 +208,26 @@ class RoutingMeasurements:
             for sink in np.flatnonzero(self.central)
         }
 
+    @cached_property
+    def proven_network(self) -> Network:
+        """Proven hops only."""
+        return build_network(
+            self.sender[self.proven], self.receiver[self.proven], self.conversations.vertices
+        )
+
+    def proven_receivers(self, vertex: int) -> list[int]:
+        """Every vertex that a vertex's video reaches over proven hops, in rising order."""
+        network = self.proven_network
+        found: set[int] = set()
+        waiting = [vertex]
+        while waiting:
+            here = waiting.pop()
+            for after in network.target[network.start[here] : network.start[here + 1]].tolist():
+                if after not in found:
+                    found.add(after)
+                    waiting.append(after)
+        return sorted(found)
+
     def central_path(self, vertex: int) -> list[int]:
         """Vertices of a shortest proven path to a central sink; empty where there is none."""
         best: list[int] = []
@@ -211,6 +266,14 @@ def measure_routing(
     link_of = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(pair))))
     order = np.lexsort((-flows.octets, link_of))
     main = order[np.unique(link_of[order], return_index=True)[1]] if len(order) else order
+    media_octets = np.where(carries == Carries.MEDIA, flows.octets, 0.0)
+    transport = transports(flows)
+
+    def octets_by(kind: Transport) -> NDArray[np.float64]:
+        return np.bincount(
+            link_of, np.where(transport == kind, media_octets, 0.0), minlength=len(start)
+        ).astype(np.float64)
+
     sender, receiver = flows.sender[start], flows.receiver[start]
     media = link_carries == Carries.MEDIA
     proven = media & _is_proven(sender, receiver, inventory, flows.nodes)
@@ -224,6 +287,8 @@ def measure_routing(
         carries=link_carries,
         octets=octets,
         main=main,
+        clear_octets=octets_by(Transport.CLEAR),
+        unknown_octets=octets_by(Transport.UNKNOWN),
         proven=proven,
         central=central,
         reaches_central=_reaches(sender[proven], receiver[proven], central),
@@ -250,6 +315,19 @@ def classify(flows: Conversations) -> NDArray[np.uint8]:
     carries[(flows.protocol == 6) & (packet <= EMPTY_PACKET_OCTETS)] = Carries.NOTHING
     carries[_to_many(flows)] = Carries.INFRASTRUCTURE
     return carries
+
+
+def transports(flows: Conversations) -> NDArray[np.uint8]:
+    """Transport of each conversation, as :class:`Transport`; what was recognised beats a port."""
+    transport = np.full(len(flows.sender), Transport.UNKNOWN, np.uint8)
+    transport[np.isin(flows.port, _CLEAR_PORTS)] = Transport.CLEAR
+    encrypted = np.isin(flows.port, _ENCRYPTED_PORTS) | (flows.protocol == _ESP)
+    transport[encrypted] = Transport.ENCRYPTED
+    clear = np.isin(flows.application, [int(code) for code in _CLEAR_APPLICATIONS])
+    transport[clear] = Transport.CLEAR
+    encrypted = np.isin(flows.application, [int(code) for code in _ENCRYPTED_APPLICATIONS])
+    transport[encrypted] = Transport.ENCRYPTED
+    return transport
 
 
 def _to_many(flows: Conversations) -> NDArray[np.bool_]:

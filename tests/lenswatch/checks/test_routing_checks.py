@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from lenswatch.checks import route_central, route_undeclared_sink
+from lenswatch.checks import (
+    Check,
+    route_central,
+    route_cross_border,
+    route_plaintext,
+    route_undeclared_relay,
+    route_undeclared_sink,
+)
+from lenswatch.evidence.flows.table import Application
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.routing import measure_routing
@@ -112,3 +120,69 @@ def test_nodes_without_addresses_say_so(tmp_path: Path) -> None:
     assert "no address" in found["node:cam-1"].reason
     without = undeclared(Measurements(deployment_of(), bare))
     assert "no flow records" in without["node:x"].reason
+
+
+def judged(check: Check, evidence: Measurements) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in check.run(evidence, control(check.id))}
+
+
+def test_media_past_the_declared_upstream_is_a_relay(inventory: Inventory) -> None:
+    onward = {"source": "10.0.1.100", "destination": "203.0.113.9"}
+    found = judged(route_undeclared_relay.CHECK, measurements(inventory, CAM1, PUSH, onward))
+    assert verdicts(list(found.values())) == {"node:rec-n": "fail", "node:rec-s": "inconclusive"}
+    assert "203.0.113.9" in found["node:rec-n"].reason
+    assert "10.9.0.1" not in found["node:rec-n"].reason
+    found = judged(route_undeclared_relay.CHECK, measurements(inventory, CAM1, PUSH))
+    assert found["node:rec-n"].verdict == "pass"
+
+
+def test_plaintext_is_a_share_with_bounds(inventory: Inventory) -> None:
+    clear = CAM1 | {"destination_port": 554, "protocol": 6}
+    secret = CAM1 | {"destination_port": 322, "protocol": 6, "octets": 18_000_000}
+    found = judged(route_plaintext.CHECK, measurements(inventory, clear, secret, CAM2))
+    assert found["node:cam-1"].verdict == "fail"
+    assert found["node:cam-1"].measured == pytest.approx(0.25)
+    assert found["node:cam-2"].verdict == "inconclusive"
+    assert found["node:cam-2"].interval.upper == 1.0
+    assert found["node:rec-n"].verdict == "not-applicable"
+    found = judged(route_plaintext.CHECK, measurements(inventory, secret, PUSH))
+    assert found["node:cam-1"].verdict == "pass"
+    assert found["node:cam-2"].verdict == "inconclusive"
+    rtp = CAM1 | {"destination_port": 443, "application": Application.RTP}
+    assert judged(route_plaintext.CHECK, measurements(inventory, rtp))["node:cam-1"].measured == 1
+
+
+def test_cross_border_follows_the_path(tmp_path: Path) -> None:
+    nodes = (
+        "node_id,kind,district,addresses,declared_upstream,country\n"
+        "cam-1,camera,north,10.0.1.1,rec,DE\ncam-2,camera,north,10.0.1.2,,DE\n"
+        "cam-3,camera,north,10.0.1.3,,DE\ncam-4,camera,north,10.0.1.4,,\n"
+        "rec,recorder,north,10.0.1.100,cloud,DE\ncloud,sink,x,198.51.100.1,,US\n"
+    )
+    inventory = inventory_of(tmp_path, nodes)
+    records = [
+        {"source": "10.0.1.1", "destination": "10.0.1.100"},
+        {"source": "10.0.1.100", "destination": "198.51.100.1"},
+        {"source": "10.0.1.2", "destination": "8.8.4.4"},
+        {"source": "10.0.1.3", "destination": "10.44.0.1"},
+        {"source": "10.0.1.4", "destination": "10.44.0.1"},
+    ]
+    found = judged(route_cross_border.CHECK, measurements(inventory, *records))
+    assert verdicts(list(found.values())) == {
+        "node:cam-1": "fail",
+        "node:cam-2": "inconclusive",
+        "node:cam-3": "pass",
+        "node:cam-4": "inconclusive",
+    }
+    assert "cloud (US)" in found["node:cam-1"].reason
+    assert "8.8.4.4" in found["node:cam-2"].reason
+
+
+@pytest.mark.parametrize(
+    "check", [route_undeclared_relay.CHECK, route_plaintext.CHECK, route_cross_border.CHECK]
+)
+def test_without_flows_everything_is_inconclusive(inventory: Inventory, check: Check) -> None:
+    found = judged(check, Measurements(deployment_of(), inventory))
+    assert {finding.verdict for finding in found.values()} == {"inconclusive"}
+    unseen = judged(check, measurements(inventory))
+    assert {finding.verdict for finding in unseen.values()} == {"inconclusive"}

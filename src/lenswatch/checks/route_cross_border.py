@@ -1,0 +1,103 @@
+"""Does a camera's video reach another country?
+
+Countries come from the inventory's ``country`` column. A receiver outside the inventory with a
+public address has no known country: the verdict is then inconclusive, never a guess from address
+blocks. Silent cases: a relay abroad that sends on beyond the exporting routers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from lenswatch.checks import _routing
+from lenswatch.checks._base import Check
+from lenswatch.measurements import Measurements
+from lenswatch.measurements.routing import RoutingMeasurements
+from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.policy import Control
+
+
+def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
+    """One finding for each camera; ``measured`` counts the receivers in other countries."""
+    inventory, routing = measurements.inventory, measurements.routing
+    country = inventory.country
+    home = measurements.deployment.jurisdiction[:2]
+    finding = partial(
+        Finding,
+        control=control.id,
+        check=CHECK.id,
+        severity=control.severity,
+        remediation=control.remediation,
+        limit=control.max or 0.0,
+        unit="receivers abroad",
+    )
+    unknown = partial(finding, verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW)
+    for row in inventory.cameras.tolist():
+        subject = f"node:{inventory.node_id[row]}"
+        own = (country[row] if country is not None else "") or home
+        if routing is None or not routing.seen[row]:
+            reason = _routing.absence(inventory, row) if routing else _routing.NO_FLOWS
+            yield unknown(subject=subject, reason=reason)
+            continue
+        if not own:
+            yield unknown(
+                subject=subject,
+                reason="Neither the inventory nor the deployment says which country it is in.",
+            )
+            continue
+        abroad, unclear = _receivers(routing, row, own)
+        if abroad:
+            names = ", ".join(f"{routing.name(vertex)} ({place})" for vertex, place in abroad)
+            yield finding(
+                subject=subject,
+                verdict=Verdict.FAIL,
+                confidence=Confidence.HIGH,
+                reason=f"Its video leaves {own} and reaches {names}.",
+                measured=float(len(abroad)),
+                interval=Interval(len(abroad), len(abroad) + len(unclear), 1.0, "seen .. possible"),
+            )
+        elif unclear:
+            names = ", ".join(routing.name(vertex) for vertex in unclear)
+            yield unknown(
+                subject=subject,
+                reason=f"Its video reaches {names}, whose country the inventory does not tell.",
+                measured=0.0,
+                interval=Interval(0.0, len(unclear), 1.0, "seen .. possible"),
+            )
+        else:
+            yield finding(
+                subject=subject,
+                verdict=Verdict.PASS,
+                confidence=Confidence.HIGH,
+                reason=f"Every receiver its video was seen to reach is in {own}.",
+                measured=0.0,
+                interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
+            )
+
+
+def _receivers(
+    routing: RoutingMeasurements, row: int, own: str
+) -> tuple[list[tuple[int, str]], list[int]]:
+    """Receivers in other countries with their country, and those of unknown country."""
+    country = routing.inventory.country
+    abroad, unclear = [], []
+    for vertex in routing.proven_receivers(row):
+        if vertex >= routing.conversations.nodes:
+            if not routing.address(vertex).is_private:
+                unclear.append(vertex)
+            continue
+        place = country[vertex] if country is not None else ""
+        if not place:
+            unclear.append(vertex)
+        elif place != own:
+            abroad.append((vertex, str(place)))
+    return abroad, unclear
+
+
+CHECK = Check(
+    id="route-cross-border",
+    title="Video reaches another country",
+    needs=("flows",),
+    run=run,
+)
