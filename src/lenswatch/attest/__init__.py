@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+from lenswatch.attest.log import (
+    Checkpoint,
+    Verification,
+    check_proof,
+    prove_finding,
+    read_checkpoint,
+    read_settings,
+    verify_log,
+    write_log,
+)
 from lenswatch.attest.merkle import merkle_root
 
-__all__ = ["merkle_root"]
+__all__ = [
+    "Checkpoint",
+    "Verification",
+    "check_proof",
+    "merkle_root",
+    "prove_finding",
+    "read_checkpoint",
+    "read_settings",
+    "verify_log",
+    "write_log",
+]

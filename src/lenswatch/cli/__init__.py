@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lenswatch import __version__
-from lenswatch.cli import audit, demo, plan, policy, probe, serve, validate
+from lenswatch.cli import audit, demo, plan, policy, probe, serve, validate, verify
 
 app = typer.Typer(
     name="lenswatch",
@@ -43,6 +43,7 @@ app.command("audit")(audit.audit)
 app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
 app.command("plan")(plan.plan)
+app.command("verify")(verify.verify)
 app.command("serve")(serve.serve)
 
 
