@@ -317,8 +317,8 @@ class StoreReading:
     ) -> None:
         """Report; ``file`` is as :meth:`StoreDeclaration.described` gives it.
 
-        A problem that is no warning makes the reading incomplete. After fifty problems with the same words the rest are only counted, so that a million broken
-        files do not make a million lines.
+        A problem that is no warning makes the reading incomplete. After fifty problems with the
+        same words the rest are only counted: a million broken files do not make a million lines.
         """
         self.complete &= warning
         seen = self._problem_counts.get(message, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lenswatch.evidence.recordings.artefacts import Kind, StoreReading
+from lenswatch.evidence.recordings.artefacts import Hold, Kind, StoreReading
 from lenswatch.evidence.recordings.clocks import NEVER
 from lenswatch.evidence.recordings.filenames import NameTime, compile_pattern, find_time
 from lenswatch.evidence.recordings.files import (
@@ -27,8 +27,8 @@ class CameraOfPath:
 
     ``cameras`` of the declaration decides: the longest declared name that is a leading folder of
     the path wins, then any single folder with a declared name, then a declared name that the file
-    name starts with; a file in the store itself belongs to the only declared camera. Without a declared name the first folder is the camera's name, and ``.`` where
-    the file lies in the store itself.
+    name starts with; a file in the store itself belongs to the only declared camera. Without a
+    declared name the first folder is the camera's name, and ``.`` where there is none.
     """
 
     def __init__(self, cameras: Mapping[str, str]) -> None:
@@ -38,6 +38,7 @@ class CameraOfPath:
         self._cached: dict[str, str | None] = {}
 
     def __call__(self, relative: str) -> str:
+        """Camera's name for a path below the store."""
         folder, _, name = relative.rpartition("/")
         if folder not in self._cached:
             if len(self._cached) > 1_000_000:
@@ -116,11 +117,18 @@ def add_file(
     source: int,
     row: int,
     time: NameTime,
+    *,
+    hold: Hold = Hold.NONE,
+    secret: bool = False,
 ) -> None:
-    """Add a file that no database row speaks for, with all its clocks."""
+    """Add a file that no database row speaks for, with all its clocks.
+
+    ``secret`` keeps its name out of every message: it may be a person's.
+    """
     times = container_times(folder, found)
     if times.fault:
-        described = reading.store.described(reading.store.media, found.relative)
+        below = "(a file whose name is withheld)" if secret else found.relative
+        described = reading.store.described(reading.store.media, below)
         reading.broken.setdefault(camera, described)
         reading.problem(
             described,
@@ -131,7 +139,7 @@ def add_file(
     duration = times.duration
     if duration < 0 and time.end != NEVER:
         duration = time.end - time.begin
-    if kind == Kind.SNAPSHOT:
+    if kind in (Kind.SNAPSHOT, Kind.FACE_CROP) or found.ending in PICTURES:
         duration = 0
     reading.add(
         camera,
@@ -146,6 +154,7 @@ def add_file(
         duration=duration,
         size=found.size,
         broken=bool(times.fault),
+        hold=hold,
     )
 
 

@@ -169,8 +169,9 @@ _CONVERSIONS: Final = {
 def compile_pattern(pattern: str) -> Callable[[str], NameTime | None] | None:
     """A reader for names that ``pattern`` wrote; None where it holds no conversion that we know.
 
-    ``pattern`` uses strftime conversions, motion's ``%v %q %t %$`` and ``%{camera}``, and MediaMTX's
-    ``%path``. The reader takes a path without its ending and gives None where it does not match.
+    ``pattern`` uses strftime conversions, motion's ``%v %q %t %$`` and ``%{camera}``, and
+    MediaMTX's ``%path``. The reader takes a path without its ending and gives None where it does
+    not match.
     """
     text, position, named = [], 0, set()
     token = re.compile(r"%path|%\{[a-z_]+\}|%([A-Za-z%$])")

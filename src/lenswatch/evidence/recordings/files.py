@@ -23,36 +23,10 @@ __all__ = [
     "walk",
 ]
 
-MOVIES: Final = frozenset(
-    [
-        "mp4",
-        "m4v",
-        "mov",
-        "m4s",
-        "mkv",
-        "webm",
-        "avi",
-        "ts",
-        "m2ts",
-        "mpg",
-        "mpeg",
-        "flv",
-        "dav",
-        "h264",
-        "h265",
-        "hevc",
-        "mjpeg",
-        "mjpg",
-        "asf",
-        "wmv",
-        "3gp",
-        "ogv",
-        "swf",
-    ]
-)
-PICTURES: Final = frozenset(
-    ["jpg", "jpeg", "png", "webp", "gif", "bmp", "ppm", "pgm", "heic", "avif", "tif", "tiff"]
-)
+_MOVIES = "mp4 m4v mov m4s mkv webm avi ts m2ts mpg mpeg flv dav h264 h265 hevc mjpeg mjpg asf wmv"
+MOVIES: Final = frozenset([*_MOVIES.split(), "3gp", "ogv", "swf"])
+_PICTURES = "jpg jpeg png webp gif bmp ppm pgm heic avif tif tiff"
+PICTURES: Final = frozenset(_PICTURES.split())
 _MP4: Final = frozenset(("mp4", "m4v", "mov", "3gp"))
 
 DEEPEST: Final = 64
@@ -85,34 +59,36 @@ class WalkFaults:
     too_deep: int = 0
 
 
-def walk(folder: Path, faults: WalkFaults) -> Iterator[FoundFile]:
+def walk(folder: Path, faults: WalkFaults, *, below: str = "") -> Iterator[FoundFile]:
     """Every regular file below ``folder``, folder by folder, in the order of names.
 
     Links are counted, not followed: they could lead out of the bundle, and what they point at
-    inside is seen anyway. The memory is that of the largest folder's names.
+    inside is seen anyway. The memory is that of the largest folder's names. ``below`` is put
+    before each relative path.
     """
+    start = f"{below}/" if below else ""
     stack: list[tuple[str, int]] = [("", 0)]
     while stack:
-        below, depth = stack.pop()
-        place = folder / below if below else folder
+        inner, depth = stack.pop()
+        place = folder / inner if inner else folder
         try:
             with os.scandir(place) as entries:
                 listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
         except OSError:
-            faults.unreadable.append(below)
+            faults.unreadable.append(start + inner)
             continue
         folders = []
         for entry in listed:
-            relative = f"{below}/{entry.name}" if below else entry.name
+            relative = f"{inner}/{entry.name}" if inner else entry.name
             try:
                 if entry.is_symlink():
                     faults.links += 1
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(relative)
                 elif entry.is_file(follow_symlinks=False):
-                    yield _found(relative, entry.stat(follow_symlinks=False))
+                    yield _found(start + relative, entry.stat(follow_symlinks=False))
             except OSError:
-                faults.unreadable.append(relative)
+                faults.unreadable.append(start + relative)
         if depth >= DEEPEST:
             faults.too_deep += len(folders)
             continue
