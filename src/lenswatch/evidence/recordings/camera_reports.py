@@ -143,11 +143,11 @@ def _add(
     if begin == NEVER:
         if end != NEVER or actual:
             reading.problem(
-            raise EvidenceError(
-                "not valid JSON", file=described, remedy="export it again"
-            ) from None
-                "database, as ISO 8601", line=line,
-            )  # fmt: skip
+                described,
+                "a row without a begin that can be read",
+                "export the begin of the media database, as ISO 8601",
+                line=line,
+            )
         return
     length = end - begin if end != NEVER and begin_is_utc == end_is_utc and end >= begin else -1
     locked = _pick(row, "locked")
