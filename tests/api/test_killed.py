@@ -21,7 +21,7 @@ import pytest
 from tests.api.conftest import ROOT, bundle
 from tests.api.postgresql import free_port, running_server
 
-_FINDINGS = 25_000
+_FINDINGS = 12_000
 
 
 class Killable:
@@ -86,7 +86,11 @@ class Killable:
 
 
 @pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)], scope="module"
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=[pytest.mark.system, pytest.mark.slow]),
+    ],
+    scope="module",
 )
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
@@ -145,7 +149,7 @@ def _drive(service: Killable, kills: int, seed: int) -> tuple[str, int]:
 
 @pytest.mark.parametrize(
     "kills",
-    [3, pytest.param(100, marks=pytest.mark.slow)],
+    [2, pytest.param(100, marks=pytest.mark.slow)],
 )
 def test_an_audit_survives_being_killed(tmp_path: Path, database: str, kills: int) -> None:
     service = Killable(tmp_path / "data", database)
@@ -170,4 +174,5 @@ def test_an_audit_survives_being_killed(tmp_path: Path, database: str, kills: in
             audit["id"] for audit in audits
         }
     finally:
+        service.client.close()
         service.kill()

@@ -77,7 +77,6 @@ def serve(
 
     Exit code 2: an option, the data directory or the database cannot be used.
     """
-    from lenswatch.errors import UsageError
     from lenswatch_api.server import run
     from lenswatch_api.settings import Settings, limits_from_environment
 
@@ -85,20 +84,16 @@ def serve(
         import platformdirs
 
         data = Path(platformdirs.user_data_dir("lenswatch", appauthor=False))
-    try:
-        run(
-            Settings(
-                data=data.absolute(),
-                database_url=database,
-                parallel_audits=parallel_audits,
-                audit_threads=threads,
-                secure_cookies=behind_https,
-                limits=limits_from_environment(),
-            ),
-            host=host,
-            port=port,
-            new_admin_key=new_admin_key,
-        )
-    except UsageError as error:
-        typer.echo(f"lenswatch serve: {error}", err=True)
-        raise typer.Exit(2) from None
+    run(
+        Settings(
+            data=data.absolute(),
+            database_url=database,
+            parallel_audits=parallel_audits,
+            audit_threads=threads,
+            secure_cookies=behind_https,
+            limits=limits_from_environment(),
+        ),
+        host=host,
+        port=port,
+        new_admin_key=new_admin_key,
+    )
