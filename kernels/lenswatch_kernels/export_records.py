@@ -179,11 +179,11 @@ def _count(
             at = set_offset[row]
             end = at + set_length[row]
             count = 0
-            while end - at >= minimum_length[plan]:
+            # zeros to the end are padding, although they read as records of empty strings
+            while end - at >= minimum_length[plan] and not _all_zero(buffer, at, end):
                 after = _locate(buffer, at, end, lengths, places, widths)
                 if after <= at:
-                    if not _all_zero(buffer, at, end):
-                        cut[row] = at
+                    cut[row] = at
                     break
                 count += 1
                 at = after
@@ -570,6 +570,9 @@ def _times(
             fraction = np.int64(np.uint64(value) & np.uint64(0xFFFFFFFF))
             seconds = np.int64(np.uint64(value) >> np.uint64(32))
             time = (seconds - _NTP_EPOCH) * 1000 + ((fraction * 1000) >> np.int64(32))
+            if time < 0:
+                # some exporters send plain counts since 1970 under the NTP types
+                time = value // 1_000_000 if value > 100_000_000_000_000_000 else value // 1000
         elif kind == BEFORE_EXPORT_MICROSECONDS:
             time = export_ms - value // 1000
         elif kind == ADD:

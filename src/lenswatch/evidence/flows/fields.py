@@ -33,8 +33,10 @@ def records(template: Template, body: bytes) -> Iterator[dict[str, Value]]:
     if least == 0:
         return
     at = 0
+    varying = template.fixed_length == 0
     while len(body) - at >= least:
-        start = at
+        if varying and not any(body[at:]):
+            return  # zeros to the end are padding, although they read as empty strings
         record: dict[str, Value] = {}
         for item, (name, kind) in zip(template.fields, names, strict=True):
             length = item.length
@@ -57,8 +59,6 @@ def records(template: Template, body: bytes) -> Iterator[dict[str, Value]]:
             if item.length == 0:
                 continue
             _store(record, name, render(raw, kind))
-        if template.fixed_length == 0 and not any(body[start:at]) and not any(body[at:]):
-            return  # zeros to the end are padding, not records of empty strings
         yield record
 
 
@@ -99,7 +99,11 @@ def render(raw: bytes, kind: str) -> Value:
     if kind == "macAddress" and length == 6:
         return raw.hex(":")
     if kind == "string":
-        return raw.rstrip(b"\0").decode("utf-8", "replace")
+        text = raw.rstrip(b"\0")
+        try:
+            return text.decode("utf-8")
+        except UnicodeDecodeError:
+            return text.decode("latin-1")  # keeps every byte
     if kind == "boolean" and length == 1:
         return {1: True, 2: False}.get(raw[0], raw[0])  # RFC 7011 section 6.1.5
     if kind in ("float32", "float64") and length in (4, 8):
