@@ -25,7 +25,7 @@ from lenswatch.reports._output import text_output
 from lenswatch.reports.language import Language
 from lenswatch.reports.score_view import score_view
 from lenswatch.reports.summary import VERDICTS, Summary, subject_name
-from lenswatch.reports.wording import MARKS, SEVERITY_ORDER, Wording
+from lenswatch.reports.wording import MARKS, SEVERITY_ORDER, Wording, places
 
 SHOWN_GROUPS = 40
 """Districts, vendors or models written out; ``findings.json`` holds all."""
@@ -112,6 +112,8 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "severity_order": SEVERITY_ORDER,
         "limits": wording.limits,
         "interval": wording.interval,
+        "settles": wording.settles,
+        "places": places,
         "without_exceptions": wording.without_exceptions(result),
         "outside": wording.outside(result),
         "number": language.number,

@@ -23,7 +23,7 @@ from babel.numbers import format_decimal, format_percent
 from lenswatch.errors import UsageError
 
 _HOURS = ("h", "hour", "hours")
-_SHARES = ("share", "ratio", "fraction", "1")
+_SHARES = ("share", "ratio", "fraction")
 
 
 class Language:
@@ -59,7 +59,8 @@ class Language:
         """A number with its unit; many hours also in days, shares as per cent."""
         if value is None:
             return "–"
-        if unit in _SHARES and 0 <= value <= 1:
+        unit = unit.partition(" (")[0]  # remarks on a unit are for findings.json
+        if (unit in _SHARES or unit.startswith("share of ")) and 0 <= value <= 1:
             return self.percent(value)
         if unit in _HOURS:
             text = f"{self.number(value)}\u00a0h"

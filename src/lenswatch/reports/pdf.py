@@ -15,12 +15,11 @@ from typing import Any, cast
 
 from lenswatch.model import Finding, Verdict
 from lenswatch.reports._output import write_bytes
-from lenswatch.reports.csv_report import place
 from lenswatch.reports.html import camera_map, interval_methods, problem_place
 from lenswatch.reports.language import Language
 from lenswatch.reports.score_view import ScoreRow, score_view
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
-from lenswatch.reports.wording import Wording
+from lenswatch.reports.wording import Wording, places
 
 SHOWN_ROWS = 12
 """Failed subjects, districts, vendors or models printed in one table."""
@@ -222,7 +221,7 @@ class _Content:
             "limit": quantity(finding.limit, finding.unit),
             "sure": ", ".join(sure),
             "reason": finding.reason,
-            "evidence": "; ".join(place(reference) for reference in finding.evidence[:3]),
+            "evidence": "; ".join(" ".join(part).strip() for part in places(finding)[:3]),
         }
 
     def _unchecked(self) -> list[dict[str, str]]:
@@ -232,7 +231,7 @@ class _Content:
                 "title": control.title,
                 "count": self._language.number(reason.count),
                 "reason": reason.reason or _("other reasons, in findings.csv"),
-                "remedy": reason.remedy,
+                "remedy": self._wording.settles(control, reason),
             }
             for control in self._summary.worst_controls(Verdict.INCONCLUSIVE)
             for reason in control.open_reasons.values()

@@ -6,6 +6,7 @@ is bounded whatever the number of findings: beyond the limits below it holds cou
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,7 @@ SUBJECTS_PER_CONTROL = 25
 """Failed subjects written out under their control."""
 REASONS_PER_CONTROL = 12
 """Different reasons told apart under one control; the rest is counted together."""
+_NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 _GATHERED = 4 * SUBJECTS_PER_CONTROL
 
 VERDICTS = (
@@ -49,6 +51,7 @@ class OpenReason:
     """One reason why something could not be checked."""
 
     reason: str
+    """As the first such finding has it; empty for the rest."""
     remedy: str
     count: int = 0
     example: str = ""
@@ -70,7 +73,7 @@ class ControlSummary:
     """Worst failures, at most :data:`SUBJECTS_PER_CONTROL`."""
     excepted: list[Finding] = field(default_factory=list)
     open_reasons: dict[str, OpenReason] = field(default_factory=dict)
-    """By reason, at most :data:`REASONS_PER_CONTROL` and one for the rest."""
+    """By reason without its numbers, at most :data:`REASONS_PER_CONTROL` and one for the rest."""
 
     @property
     def severity(self) -> Severity:
@@ -189,12 +192,14 @@ def _excess(finding: Finding) -> float:
 
 
 def _note_reason(reasons: dict[str, OpenReason], finding: Finding) -> None:
-    key = finding.reason
+    # "10 s of video" and "11 s of video" are one reason
+    key = _NUMBERS.sub("#", finding.reason)
     if key not in reasons and len(reasons) >= REASONS_PER_CONTROL:
         key = ""
     entry = reasons.get(key)
     if entry is None:
-        entry = reasons[key] = OpenReason(key, finding.remediation, example=finding.subject)
+        reason = finding.reason if key else ""
+        entry = reasons[key] = OpenReason(reason, finding.remediation, example=finding.subject)
     entry.count += 1
 
 

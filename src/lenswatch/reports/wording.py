@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from lenswatch.checks import load_checks
 from lenswatch.model import Basis, Finding, Severity, Verdict
 from lenswatch.policy import Control
 from lenswatch.reports.language import Language
-from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary
+from lenswatch.reports.summary import VERDICTS, ControlSummary, OpenReason, Summary
 from lenswatch.result import AuditResult
 
 MARKS: Mapping[str, str] = {
@@ -26,6 +27,7 @@ class Wording:
 
     def __init__(self, language: Language) -> None:
         self._language = language
+        self._checks = load_checks()
         _ = language.gettext
         self.verdicts = {
             "fail": _("fail"),
@@ -70,8 +72,8 @@ class Wording:
         if failed:
             cases = summary.counts[Verdict.FAIL]
             text = ngettext(
-                "%(rules)s rule is broken, in %(cases)s cases; the gravest: %(worst)s.",
-                "%(rules)s rules are broken, in %(cases)s cases; the gravest: %(worst)s.",
+                "%(rules)s rule is broken, in %(cases)s cases: “%(worst)s”.",
+                "%(rules)s rules are broken, in %(cases)s cases; the gravest: “%(worst)s”.",
                 len(failed),
             )
             worst = failed[0].title.rstrip(".")
@@ -164,6 +166,8 @@ class Wording:
         interval, unit = finding.interval, finding.unit
         if interval is None:
             return ""
+        if interval.level >= 1 and interval.lower == interval.upper == finding.measured:
+            return self._language.gettext("exact")
         _, quantity = self._language.gettext, self._language.quantity
         words = {"lower": quantity(interval.lower, unit), "upper": quantity(interval.upper, unit)}
         if math.isinf(interval.upper):
@@ -178,6 +182,22 @@ class Wording:
             "level": self._language.percent(interval.level),
             "range": text,
         }
+
+    def settles(self, summary: ControlSummary, reason: OpenReason) -> str:
+        """What would answer an open question: the finding's own words, else more evidence."""
+        _ = self._language.gettext
+        control = summary.control
+        if reason.remedy and (control is None or reason.remedy != control.remediation):
+            return reason.remedy
+        check = self._checks.get(control.check) if control else None
+        parts = {
+            "video": _("more video of these cameras, below video/"),
+            "flows": _("flow exports or captures on their path, below flows/"),
+            "recordings": _("the recorder's store, declared in recordings/index.yaml"),
+            "nodes": _("the missing columns of the inventory"),
+        }
+        wanted = [parts[need] for need in (check.needs if check else ()) if need in parts]
+        return ", ".join(wanted) or "–"
 
     def limits(self, control: Control) -> str:
         """The limit of a control in words."""
@@ -254,6 +274,16 @@ class Wording:
                 ),
             ),
         ]
+
+
+def places(finding: Finding) -> list[tuple[str, str]]:
+    """Files that a finding rests on, each with its places in words, in the order given."""
+    by_file: dict[str, list[str]] = {}
+    for reference in finding.evidence:
+        locations = by_file.setdefault(reference.file, [])
+        if reference.location and reference.location not in locations:
+            locations.append(reference.location)
+    return [(file, ", ".join(locations)) for file, locations in by_file.items()]
 
 
 SEVERITY_ORDER = {

@@ -195,7 +195,7 @@ def test_many_findings_are_summed_up(tmp_path: Path) -> None:
 def test_reasons_are_grouped_and_bounded(tmp_path: Path) -> None:
     findings = [
         factories.finding(
-            factories.FACES, f"node:cam-{row:03d}", Verdict.INCONCLUSIVE, f"Reason number {row}."
+            factories.FACES, f"node:cam-{row:03d}", Verdict.INCONCLUSIVE, f"Reason {chr(65 + row)}."
         )
         for row in range(30)
     ]
@@ -204,6 +204,23 @@ def test_reasons_are_grouped_and_bounded(tmp_path: Path) -> None:
     assert sum(reason.count for reason in reasons.values()) == 30
     assert len(reasons) <= 13
     assert "other reasons, in findings.csv" in page_text(factories.result(findings), tmp_path)
+
+
+def test_reasons_that_differ_in_numbers_are_one(tmp_path: Path) -> None:
+    findings = [
+        factories.finding(
+            factories.FACES,
+            f"node:cam-{row:03d}",
+            Verdict.INCONCLUSIVE,
+            f"Only {row + 1}.{row} s of video.",
+        )
+        for row in range(30)
+    ]
+    summary = Summary(factories.result(findings))
+    (reason,) = summary.controls[factories.FACES.id].open_reasons.values()
+    assert (reason.reason, reason.count) == ("Only 1.0 s of video.", 30)
+    # the remedy of the rule would not settle the question; more evidence would
+    assert "more video of these cameras" in page_text(factories.result(findings), tmp_path)
 
 
 def test_gravest_failures_come_first() -> None:
