@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,38 @@ from lenswatch.evidence.recordings.artefacts import Kind
 from lenswatch.evidence.recordings.clocks import Clock
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.retention import CLOCKS, RetentionMeasurements
-from lenswatch.model import EvidenceRef
+from lenswatch.model import Confidence, EvidenceRef, Finding, Verdict
 from lenswatch.policy import Control
 
 NO_RECORDINGS = "The bundle holds no recordings, so what is kept is not known."
 NOT_HELD = "No store of the bundle is declared to hold this camera's recordings."
 
 _HOURS = {"": 1.0, "h": 1.0, "hour": 1.0, "hours": 1.0, "d": 24.0, "day": 24.0, "days": 24.0}
+
+
+FOOTAGE = (Kind.RECORDING, Kind.EVENT_CLIP)
+
+
+def finding(
+    check: str, control: Control, unit: str = "hours"
+) -> tuple[partial[Finding], partial[Finding]]:
+    """A finding of this control with all but the conclusion, and an inconclusive one."""
+    blank = partial(
+        Finding,
+        control=control.id,
+        check=check,
+        severity=control.severity,
+        remediation=control.remediation,
+        unit=unit,
+    )
+    return blank, partial(blank, verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW)
+
+
+def without_recordings(measurements: Measurements, unknown: partial[Finding]) -> Iterator[Finding]:
+    """Every camera, inconclusive."""
+    for row in measurements.inventory.cameras.tolist():
+        subject = f"node:{measurements.inventory.node_id[row]}"
+        yield unknown(subject=subject, reason=NO_RECORDINGS)
 
 
 def hours_of(value: float | None, control: Control) -> float | None:
@@ -59,8 +85,10 @@ def subjects(measurements: Measurements, retention: RetentionMeasurements) -> It
     inventory = measurements.inventory
     order = np.argsort(retention.node, kind="stable")
     node = retention.node[order]
-    for row in inventory.cameras.tolist():
-        low, high = np.searchsorted(node, [row, row + 1])
+    cameras = inventory.cameras
+    first = np.searchsorted(node, cameras).tolist()
+    last = np.searchsorted(node, cameras, side="right").tolist()
+    for row, low, high in zip(cameras.tolist(), first, last, strict=True):
         yield Subject(f"node:{inventory.node_id[row]}", row, order[low:high])
     orphans = np.flatnonzero((retention.node < 0) & (retention.count + retention.undated > 0))
     for store in np.unique(retention.store[orphans]).tolist():
@@ -70,7 +98,7 @@ def subjects(measurements: Measurements, retention: RetentionMeasurements) -> It
 
 def doubt(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
     """Why a pass over these rows would say too much; empty where nothing is in the way."""
-    for store in np.unique(retention.store[rows]).tolist():
+    for store in sorted(set(retention.store[rows].tolist())):
         summary = retention.stores[store]
         if not summary.complete:
             problem = next((p for p in summary.problems if not p.warning), None)
@@ -137,5 +165,5 @@ def references(
         EvidenceRef(
             retention.stores[store].store.described(), f"store {retention.stores[store].store.id}"
         )
-        for store in np.unique(retention.store[rows]).tolist()
+        for store in sorted(set(retention.store[rows].tolist()))
     )

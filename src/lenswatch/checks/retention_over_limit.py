@@ -27,19 +27,9 @@ from lenswatch.policy import Control
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     """One finding a camera, and one a store that holds artefacts of no known camera."""
     retention = measurements.retention
-    finding = partial(
-        Finding,
-        control=control.id,
-        check=CHECK.id,
-        severity=control.severity,
-        remediation=control.remediation,
-        unit="hours",
-    )
-    unknown = partial(finding, verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW)
+    finding, unknown = _retention.finding(CHECK.id, control)
     if retention is None:
-        for row in measurements.inventory.cameras.tolist():
-            name = f"node:{measurements.inventory.node_id[row]}"
-            yield unknown(subject=name, reason=_retention.NO_RECORDINGS)
+        yield from _retention.without_recordings(measurements, unknown)
         return
     for subject in _retention.subjects(measurements, retention):
         limit = _retention.limit_of(measurements, control, subject.node)

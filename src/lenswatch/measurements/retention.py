@@ -74,6 +74,8 @@ class StoreSummary:
     settings: tuple[RetentionSetting, ...]
     sinks: tuple[SinkSetting, ...]
     masks: tuple[MaskSetting, ...]
+    rules_read: bool
+    """Whether the rules that send footage elsewhere were in the evidence."""
     cameras: tuple[str, ...]
     """Names of the cameras in the store, in order of first occurrence."""
     problems: tuple[Problem, ...]
@@ -345,6 +347,7 @@ class _StoreColumns:
             settings=tuple(reading.settings),
             sinks=tuple(reading.sinks),
             masks=tuple(reading.masks),
+            rules_read=reading.rules_read,
             cameras=tuple(reading.names),
             problems=tuple(reading.problems),
         )

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from lenswatch.evidence.recordings.clocks import HOUR
 from lenswatch_kernels.intervals import held_elsewhere, merge_intervals
 
-__all__ = ["Copies", "Footage", "find_copies"]
+__all__ = ["SLACK_HOURS", "Copies", "Footage", "find_copies"]
 
-SLACK: Final = HOUR
+SLACK_HOURS: Final = 1.0
 """Two recorders that clean once an hour differ by so much without meaning it."""
 
 

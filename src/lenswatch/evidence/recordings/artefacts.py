@@ -192,6 +192,8 @@ class StoreReading:
     """First broken file of each camera, as a person knows it."""
     has_database: bool = False
     """Whether the system keeps rows, so that a file without one means something."""
+    rules_read: bool = False
+    """Whether the recorder's rules that send footage elsewhere were there to be read."""
     complete: bool = True
     """False once a part of the store could not be read: older artefacts may hide there."""
     rows: int = 0

@@ -34,6 +34,7 @@ def read_config(reading: StoreReading, root: Path) -> None:
     if settings is None:
         return
     described = settings.described
+    reading.rules_read = True
     for kind, why in (
         (Kind.EXPORT, "Frigate never deletes exports"),
         (Kind.FACE_CROP, "Frigate limits face crops by number, or not at all"),

@@ -123,6 +123,7 @@ class _Paths:
         """Limits of all paths, and the hooks that hand segments on."""
         settings = self._settings
         assert settings is not None
+        reading.rules_read = True
         for name in ("", *sorted(self.names)):
             base = ("paths", name) if name else ("pathDefaults",)
             value = self._value(name, "recordDeleteAfter")

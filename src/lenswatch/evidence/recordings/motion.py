@@ -170,6 +170,7 @@ def _read_config(reading: StoreReading, root: Path, patterns: dict[str, str]) ->
     if not reading.store.config:
         return
     described = reading.store.described(reading.store.config)
+    reading.rules_read = True
     for line, text in enumerate(_text_of(reading, root, reading.store.config), 1):
         words = text.strip().lstrip(";").strip()
         option, _, value = words.removeprefix("# @").partition(" ")

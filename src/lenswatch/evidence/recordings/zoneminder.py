@@ -227,6 +227,7 @@ def _add_filters(reading: StoreReading, rows: RowSource, options: Mapping[str, s
     columns = ("Query_json", "Query", "AutoDelete", "Background", *(name for name, _, _ in _SINKS))
     by_age: list[float] = []
     if rows.columns("Filters"):
+        reading.rules_read = True
         for row in rows.select("Filters", columns):
             query, background = row[0] if row[0] is not None else row[1], str(row[3]) != "0"
             if str(row[2]) == "1" and background:
