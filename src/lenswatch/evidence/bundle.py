@@ -84,16 +84,16 @@ def open_bundle(root: Path) -> Bundle:
     problems: list[Problem] = []
     deployment = _read_deployment(root, problems)
     inventory = _read_nodes(root, problems)
-    for node_id in deployment.declared_sinks or ():
-        if inventory.row_of(node_id) is None:
-            problems.append(
-                Problem(
-                    "deployment.yaml",
-                    "declared.sinks names a node that the inventory does not have",
-                    "use a node_id of the inventory, or add the node",
-                    part="deployment",
-                )
-            )
+    problems.extend(
+        Problem(
+            "deployment.yaml",
+            "declared.sinks names a node that the inventory does not have",
+            "use a node_id of the inventory, or add the node",
+            part="deployment",
+        )
+        for node_id in deployment.declared_sinks or ()
+        if inventory.row_of(node_id) is None
+    )
     videos = _list_videos(root, inventory, problems)
     flow_files = _list_flow_files(root, problems)
     stores: tuple[StoreDeclaration, ...] = ()
@@ -158,14 +158,16 @@ def _read_deployment(root: Path, problems: list[Problem]) -> Deployment:
     declared = content.get("declared")
     declared = declared if isinstance(declared, dict) else {}
     hours = declared.get("retention_hours")
-    usable = isinstance(hours, (int, float)) and not isinstance(hours, bool) and hours >= 0
+    retention = None
+    if isinstance(hours, (int, float)) and not isinstance(hours, bool) and hours >= 0:
+        retention = float(hours)
     sinks = declared.get("sinks")
     return Deployment(
         name=_text(content.get("name")) or root.resolve().name,
         as_of=as_of,
         jurisdiction=_text(content.get("jurisdiction")),
         operator=_text(content.get("operator")),
-        declared_retention_hours=float(hours) if usable else None,
+        declared_retention_hours=retention,
         declared_sinks=tuple(sink for sink in sinks if isinstance(sink, str))
         if isinstance(sinks, list)
         else None,
@@ -333,7 +335,25 @@ def file_digests(
 
 
 _MEDIA = frozenset(
-    [".mp4", ".m4s", ".mkv", ".mov", ".avi", ".ts", ".mpg", ".mpeg", ".flv", ".webm", ".h264", ".h265", ".jpg", ".jpeg", ".png", ".webp", ".gif"]
+    [
+        ".mp4",
+        ".m4s",
+        ".mkv",
+        ".mov",
+        ".avi",
+        ".ts",
+        ".mpg",
+        ".mpeg",
+        ".flv",
+        ".webm",
+        ".h264",
+        ".h265",
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".gif",
+    ]
 )
 
 
