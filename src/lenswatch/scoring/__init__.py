@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lenswatch.scoring.exceptions import apply_exceptions, exception_problems
+from lenswatch.scoring.sampled import Sample
 from lenswatch.scoring.totals import (
     GRADES,
     Driver,
@@ -18,6 +19,7 @@ __all__ = [
     "GRADES",
     "Driver",
     "Part",
+    "Sample",
     "Score",
     "Tally",
     "apply_exceptions",

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from lenswatch.model import Finding, Verdict
 from lenswatch.policy import Control, Pack, Subjects
+from lenswatch.scoring.sampled import Drawn, Sample
 
 if TYPE_CHECKING:
     from lenswatch.evidence.inventory import Inventory
@@ -159,6 +160,7 @@ def score(
     inventory: Inventory,
     *,
     covers: Mapping[str, Sequence[str]] | None = None,
+    sample: Sample | None = None,
 ) -> Score:
     """Add up findings; see the module's docstring for the rule.
 
@@ -167,80 +169,114 @@ def score(
     A finding about ``deployment`` of a control that is about nodes counts for all its nodes where
     it says "not applicable" or "fail".
 
+    ``sample`` names the cameras of an audit by sample, as they were drawn.
+
     Without any control or without any subject to judge nothing is known: 0 to 100, grade F.
 
-    Raises ``ValueError`` for a finding whose control is in no pack.
+    Raises ``ValueError`` for a finding whose control is in no pack, and for a sample that is none.
     """
     controls = sorted((c for pack in packs for c in pack.controls), key=lambda c: c.id)
     units = _Units(inventory)
     ranks = _ranks(findings, controls, units, covers or {})
-    counts = np.stack(
-        [np.bincount(rank, minlength=_RANKS) for rank in ranks.by_control]
-        or [np.zeros(_RANKS, np.int64)]
-    )
-    tallies = [_tally(row) for row in counts[: len(controls)]]
-    pairs = list(zip(controls, tallies, strict=True))
-    low, high, total = _combine(pairs)
+    drawn = None if sample is None else Drawn(sample, inventory)
+    weighed = [
+        _weigh(control, rank, units, drawn)
+        for control, rank in zip(controls, ranks.by_control, strict=True)
+    ]
+    low, high, total = _combine(weighed)
     drivers = [
         Driver(
-            control.id,
-            control.title,
-            control.weight,
-            *_compliance(tally),
-            *_losses(control.weight, tally, total),
-            tally,
+            control=item.control.id,
+            title=item.control.title,
+            weight=item.control.weight,
+            low=item.low,
+            high=item.high,
+            loss_low=100.0 * item.control.weight * (1.0 - item.low) / total,
+            loss_high=100.0 * item.control.weight * (1.0 - item.high) / total,
+            tally=item.tally,
         )
-        for control, tally in pairs
-        if tally.judged
-    ]
-    harsh = [
-        (control, Tally(tally.passed, tally.failed + tally.excepted, tally.inconclusive))
-        for control, tally in pairs
+        for item in weighed
+        if item.tally.judged
     ]
     return Score(
         low=low,
         high=high,
         grade=grade_of(low),
-        low_without_exceptions=_combine(harsh)[0],
-        tally=sum(tallies, Tally()),
+        low_without_exceptions=_combine([item.without_exceptions() for item in weighed])[0],
+        tally=sum((item.tally for item in weighed), Tally()),
         by_pack={
-            pack.id: _part([pair for pair in pairs if pair[0].pack == pack.id])
+            pack.id: _part([item for item in weighed if item.control.pack == pack.id])
             for pack in sorted(packs, key=lambda pack: pack.id)
         },
-        by_district=_by_group(controls, ranks, units, units.codes("district")),
-        by_vendor=_by_group(controls, ranks, units, units.codes("vendor")),
-        by_model=_by_group(controls, ranks, units, units.codes("vendor", "model")),
+        by_district=_by_group(controls, ranks, units, units.codes("district"), drawn),
+        by_vendor=_by_group(controls, ranks, units, units.codes("vendor"), drawn),
+        by_model=_by_group(controls, ranks, units, units.codes("vendor", "model"), drawn),
         drivers=tuple(sorted(drivers, key=lambda d: (-d.loss_low, -d.loss_high, d.control))),
-        not_applicable=tuple(control.id for control, tally in pairs if not tally.judged),
+        not_applicable=tuple(item.control.id for item in weighed if not item.tally.judged),
         outside=ranks.outside,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A control with its tally and the ends of its compliance, 0..1."""
+
+    control: Control
+    tally: Tally
+    low: float
+    high: float
+
+    def without_exceptions(self) -> _Weighed:
+        """As if every excepted subject had failed."""
+        harsh = replace(self.tally, failed=self.tally.failed + self.tally.excepted, excepted=0)
+        return _Weighed(self.control, harsh, *_compliance(harsh))
+
+
 def _compliance(tally: Tally) -> tuple[float, float]:
+    """Ends of the compliance whatever the missing evidence would have shown."""
+    if not tally.judged:
+        return 0.0, 1.0
     return tally.passed / tally.judged, (tally.passed + tally.inconclusive) / tally.judged
 
 
-def _losses(weight: float, tally: Tally, total: float) -> tuple[float, float]:
-    return (
-        100.0 * weight * (tally.failed + tally.inconclusive) / tally.judged / total,
-        100.0 * weight * tally.failed / tally.judged / total,
-    )
+def _weigh(
+    control: Control,
+    rank: NDArray[np.uint8],
+    units: _Units,
+    drawn: Drawn | None,
+    members: NDArray[np.bool_] | None = None,
+) -> _Weighed:
+    """``members``: rows of the inventory to look at; all where it is None."""
+    rows = units.rows(control.subjects)
+    if members is not None:
+        rank = rank[members[rows]]
+        rows = rows[members[rows]]
+    tally = _tally(np.bincount(rank, minlength=_RANKS))
+    low, high = _compliance(tally)
+    if drawn is not None and control.subjects is Subjects.CAMERAS and tally.judged:
+        known = rank != _NOT_APPLICABLE
+        least, most = drawn.bounds(
+            rows[known], passed=rank[known] == _PASSED, failed=rank[known] == _FAILED
+        )
+        low = max(low, least)
+        high = max(low, min(high, most))
+    return _Weighed(control, tally, low, high)
 
 
-def _combine(pairs: Sequence[tuple[Control, Tally]]) -> tuple[float, float, float]:
+def _combine(weighed: Sequence[_Weighed]) -> tuple[float, float, float]:
     """Low and high, 0..100, and the sum of the weights that count."""
-    judged = [(control.weight, *_compliance(tally)) for control, tally in pairs if tally.judged]
-    total = math.fsum(weight for weight, _, _ in judged)
+    judged = [item for item in weighed if item.tally.judged]
+    total = math.fsum(item.control.weight for item in judged)
     if not judged:
         return 0.0, 100.0, total
-    low = math.fsum(weight * lower for weight, lower, _ in judged) / total
-    high = math.fsum(weight * upper for weight, _, upper in judged) / total
+    low = math.fsum(item.control.weight * item.low for item in judged) / total
+    high = math.fsum(item.control.weight * item.high for item in judged) / total
     return 100.0 * low, 100.0 * high, total
 
 
-def _part(pairs: Sequence[tuple[Control, Tally]]) -> Part:
-    low, high, _ = _combine(pairs)
-    return Part(low, high, sum((tally for _, tally in pairs), Tally()))
+def _part(weighed: Sequence[_Weighed]) -> Part:
+    low, high, _ = _combine(weighed)
+    return Part(low, high, sum((item.tally for item in weighed), Tally()))
 
 
 def _tally(row: NDArray[np.int64]) -> Tally:
@@ -364,27 +400,28 @@ def _by_group(
     ranks: _Ranks,
     units: _Units,
     groups: tuple[NDArray[np.int64], list[str]],
+    drawn: Drawn | None,
 ) -> Mapping[str, Part]:
     """Scores of groups of nodes; controls about the deployment belong to none."""
     codes, names = groups
     if not names:
         return {}
-    counts = np.zeros((len(controls), len(names), _RANKS), np.int64)
-    for number, (control, rank) in enumerate(zip(controls, ranks.by_control, strict=True)):
+    sampled = frozenset[int]() if drawn is None else frozenset(codes[drawn.rows].tolist())
+    by_group: list[list[_Weighed]] = [[] for _ in names]
+    for control, rank in zip(controls, ranks.by_control, strict=True):
         rows = units.rows(control.subjects)
-        if rows.size:
-            flat = np.bincount(codes[rows] * _RANKS + rank, minlength=len(names) * _RANKS)
-            counts[number] = flat.reshape(len(names), _RANKS)
-    parts = {}
-    for place, name in enumerate(names):
-        pairs = [
-            (control, _tally(counts[number, place]))
-            for number, control in enumerate(controls)
-            if counts[number, place].any()
-        ]
-        if pairs:
-            parts[name] = _part(pairs)
-    return parts
+        if not rows.size:
+            continue
+        flat = np.bincount(codes[rows] * _RANKS + rank, minlength=len(names) * _RANKS)
+        for place, counts in enumerate(flat.reshape(len(names), _RANKS)):
+            if not counts.any():
+                continue
+            if place in sampled:
+                by_group[place].append(_weigh(control, rank, units, drawn, codes == place))
+            else:
+                tally = _tally(counts)
+                by_group[place].append(_Weighed(control, tally, *_compliance(tally)))
+    return {name: _part(weighed) for name, weighed in zip(names, by_group, strict=True) if weighed}
 
 
 def grade_range(result: Score, factor: float = 2.0) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lenswatch.model import Verdict
 from lenswatch.policy import PolicyException
-from lenswatch.scoring import Part, Score, apply_exceptions, grade_of, grade_range, score
+from lenswatch.scoring import Part, Sample, Score, apply_exceptions, grade_of, grade_range, score
 from tests.lenswatch.scoring._deployments import JUDGED, Deployment, deployments
 
 DAY = date(2026, 11, 24)
@@ -171,3 +171,28 @@ def test_grade_range_holds_what_changed_weights_give(deployment: Deployment, fac
                 / sum(weights)
             )
             assert least - 1e-9 <= mean <= most + 1e-9
+
+
+@given(deployments(), st.data())
+@settings(max_examples=40)
+def test_withholding_gains_nothing_in_a_sampled_audit(deployment: Deployment, data: Any) -> None:
+    inventory = deployment.inventory
+    cameras = [str(inventory.node_id[row]) for row in inventory.cameras]
+    assume(cameras and deployment.findings)
+    order = data.draw(st.permutations(cameras))
+    sample = Sample(tuple(order[: data.draw(st.integers(0, len(order)))]))
+    withheld = data.draw(st.integers(0, len(deployment.findings) - 1))
+    assume(deployment.findings[withheld].verdict in JUDGED)
+    gone = list(deployment.findings)
+    if data.draw(st.booleans()):
+        gone = deployment.with_verdict(withheld, Verdict.INCONCLUSIVE)
+    else:
+        del gone[withheld]
+    whole = score(deployment.findings, deployment.packs, inventory, sample=sample)
+    after = dict(numbers(score(gone, deployment.packs, inventory, sample=sample)))
+    census = dict(numbers(run(deployment)))
+    for name, part in numbers(whole):
+        assert 0.0 <= part.low <= part.high <= 100.0
+        assert part.low >= census[name].low
+        assert part.high <= census[name].high or part.high == part.low
+        assert after[name].low <= part.low
