@@ -19,6 +19,7 @@ import lenswatch_api.keys.endpoints
 import lenswatch_api.operations.endpoints
 import lenswatch_api.packs.endpoints
 import lenswatch_api.reports.endpoints
+import lenswatch_api.uploads.endpoints
 from lenswatch_api import openapi, problems
 from lenswatch_api.audits.jobs import Jobs
 from lenswatch_api.bundles import repository as bundles
@@ -29,6 +30,7 @@ from lenswatch_api.metrics import Metrics
 from lenswatch_api.middleware import BodyLimit, Observed, SecurityHeaders
 from lenswatch_api.settings import Settings
 from lenswatch_api.throttle import Throttle
+from lenswatch_api.uploads import service as uploads
 
 logger = logging.getLogger("lenswatch.api")
 
@@ -76,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (
         lenswatch_api.deployments.endpoints,
         lenswatch_api.bundles.endpoints,
+        lenswatch_api.uploads.endpoints,
         lenswatch_api.audits.endpoints,
         lenswatch_api.findings.endpoints,
         lenswatch_api.reports.endpoints,
@@ -98,6 +101,7 @@ def _start(state: ServiceState) -> None:
     with state.database.read() as session:
         kept, deleted = bundles.all_ids(session)
     storage.clean(state.settings, kept, deleted)
+    uploads.clean(state.settings)
     state.jobs.start()
 
 

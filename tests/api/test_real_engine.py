@@ -19,7 +19,12 @@ from tests.api.conftest import upload, wait_for
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = simulate(
-        "small-city", cameras=3, hours=0.05, seed=3, out=tmp_path_factory.mktemp("city")
+        "small-city",
+        cameras=3,
+        hours=0.05,
+        seed=3,
+        out=tmp_path_factory.mktemp("city"),
+        changes={"video.seconds": 2, "video.width": 320, "video.height": 180},
     )
     one = sorted((folder / "video").iterdir())[0].name  # faces take time: one camera is enough
 

@@ -1,0 +1,1 @@
+"""Resumable uploads: the core of tus 1.0.0."""
