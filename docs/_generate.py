@@ -105,9 +105,10 @@ def _prose(text: str) -> str:
     paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
     lines = []
     for paragraph in paragraphs:
-        example = re.match(r"(Examples?): (.*)", paragraph)
+        example = re.match(r"(?:(Examples?): )?(lenswatch .*)", paragraph)
         if example:
-            lines.append(f"{example[1]}:\n\n```console\n$ {example[2]}\n```")
+            word = f"{example[1]}:\n\n" if example[1] else ""
+            lines.append(f"{word}```console\n$ {example[2]}\n```")
         else:
             lines.append(_plain(paragraph))
     return "\n\n".join(lines)

@@ -65,7 +65,7 @@ class Language:
         if unit in _HOURS:
             text = f"{self.number(value)}\u00a0h"
             if abs(value) >= 72 and math.isfinite(value):
-                days = self.number(value / 24)
+                days = self.number(round(value / 24, 1))
                 text += f" ({self.gettext('%(days)s days') % {'days': days}})"
             return text
         return f"{self.number(value)}\u00a0{unit}" if unit and unit != "1" else self.number(value)
