@@ -112,7 +112,7 @@ def _add_row(
     camera, path, start, end = row
     begin = _seconds(start)
     file = media.row(path if isinstance(path, str) else None)
-    time = _utc_name(str(path or "")) if kind == Kind.RECORDING else NO_TIME
+    time = _utc_name(str(path or "").removesuffix(".mp4")) if kind == Kind.RECORDING else NO_TIME
     reading.add(
         reading.camera(str(camera)),
         kind,
@@ -129,9 +129,9 @@ def _add_row(
     )
 
 
-def _utc_name(path: str) -> NameTime:
-    """Recordings are named in UTC since 0.12; the time zone is not that of the store."""
-    time = find_time(path.rsplit(".", 1)[0])
+def _utc_name(stem: str) -> NameTime:
+    """Time in a path without its ending. Recordings are named in UTC since 0.12; the time zone is not that of the store."""
+    time = find_time(stem)
     return NameTime(time.begin, time.last, 0) if time.begin != NEVER else time
 
 
