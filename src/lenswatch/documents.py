@@ -200,6 +200,17 @@ def _schema_faults(
     return sorted(faults, key=lambda fault: (fault.line or 0, fault.message))
 
 
+_TYPE_WORDS = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
 def _explain(error: Any, path: tuple[str | int, ...], line: int | None) -> Fault:
     """Say a schema error in words, without quoting the value."""
     where = ".".join(str(part) for part in path) or "the document"
@@ -216,8 +227,9 @@ def _explain(error: Any, path: tuple[str | int, ...], line: int | None) -> Fault
             line,
         )
     if rule == "type":
-        kinds = wanted if isinstance(wanted, str) else " or ".join(wanted)
-        return Fault(f"{where}: not of type {kinds}", f"write a value of type {kinds}", line)
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        words = " or ".join(_TYPE_WORDS.get(kind, kind) for kind in kinds)
+        return Fault(f"{where}: not {words}", f"write {words} here", line)
     if rule == "enum":
         return Fault(
             f"{where}: not one of the allowed values",

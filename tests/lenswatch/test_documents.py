@@ -26,7 +26,7 @@ SCHEMA = {
     [
         ("nam: 1\n", 1, "did you mean name?"),
         ("name: x\nhours: -1\n", 2, "minimum is 0"),
-        ("name: x\nhours: secretvalue\n", 2, "type number"),
+        ("name: x\nhours: secretvalue\n", 2, "write a number"),
         ("name: x\nkind: c\n", 2, "use one of: a, b"),
         ("name: x\nlist:\n- x1\n- y\n", 4, "D"),
         ("name: x\nname: y\n", 2, "keep one"),
