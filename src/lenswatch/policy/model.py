@@ -37,6 +37,8 @@ class Subjects(StrEnum):
     CAMERAS = "cameras"
     RECORDERS = "recorders"
     SINKS = "sinks"
+    FORWARDERS = "forwarders"
+    """Recorders and relays: what takes video in and may pass it on."""
     NODES = "nodes"
     DEPLOYMENT = "deployment"
 

@@ -58,11 +58,15 @@ _RANK = {
 _RANKS = 6
 
 _KINDS = {
-    Subjects.CAMERAS: "camera",
-    Subjects.RECORDERS: "recorder",
-    Subjects.SINKS: "sink",
+    Subjects.CAMERAS: ("camera",),
+    Subjects.RECORDERS: ("recorder",),
+    Subjects.SINKS: ("sink",),
+    Subjects.FORWARDERS: ("recorder", "relay"),
 }
 _DEPLOYMENT = "deployment"
+
+# A city without recorders breaks no rule about recorders. One without cameras is no city to audit.
+_NEVER_ABSENT = (Subjects.DEPLOYMENT, Subjects.CAMERAS, Subjects.NODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +148,10 @@ class Score:
     not_applicable: tuple[str, ...] = ()
     """Controls that count nothing: no subject of theirs is left to judge."""
     outside: int = 0
-    """Failed findings about something that is not in the inventory. They stand in the report and
-    decide the audit's verdict, but are no part of the number: what the inventory does not list
-    could be made to vanish with its evidence."""
+    """Failed findings about something that the control does not count: a store of recordings of
+    no known camera, a host that is not in the inventory. They stand in the report and decide the
+    audit's verdict, but are no part of the number: what the inventory does not list could be made
+    to vanish with its evidence."""
 
 
 def grade_of(low: float) -> str:
@@ -167,7 +172,8 @@ def score(
     ``covers`` says which node ids a subject speaks for that is itself no node of the inventory:
     ``{"store:nvr-1": ["cam-1", "cam-2"]}``. A finding about such a subject counts for each of them.
     A finding about ``deployment`` of a control that is about nodes counts for all its nodes where
-    it says "not applicable" or "fail".
+    it says "not applicable" or "fail". A control about recorders, say, of which the inventory has
+    none is not applicable.
 
     ``sample`` names the cameras of an audit by sample, as they were drawn.
 
@@ -308,7 +314,10 @@ class _Units:
             return np.empty(0, np.int64)
         if subjects is Subjects.NODES:
             return np.arange(len(self.inventory), dtype=np.int64)
-        return np.flatnonzero(self.inventory.kind == _KINDS[subjects])
+        wanted = np.zeros(len(self.inventory), np.bool_)
+        for kind in _KINDS[subjects]:
+            wanted |= self.inventory.kind == kind
+        return np.flatnonzero(wanted)
 
     def codes(self, *columns: str) -> tuple[NDArray[np.int64], list[str]]:
         """Group number of each row and the names of the groups; no groups without the columns."""
@@ -386,7 +395,10 @@ def _ranks(
         rows_of = units.rows(item.subjects)
         whole = int(table[number, size])
         if not rows_of.size:
-            by_control.append(table[number, size:])
+            answer = table[number, size:]
+            if item.subjects not in _NEVER_ABSENT and not answer[0]:
+                answer = np.array([_NOT_APPLICABLE], np.uint8)
+            by_control.append(answer)
             continue
         ranks = table[number, rows_of]
         if whole in (_NOT_APPLICABLE, _FAILED):

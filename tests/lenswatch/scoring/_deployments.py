@@ -72,7 +72,7 @@ def deployments(draw: Any, verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> De
     rows = [
         {
             "node_id": f"n{number}",
-            "kind": draw(st.sampled_from(["camera", "camera", "recorder", "sink"])),
+            "kind": draw(st.sampled_from(["camera", "camera", "recorder", "relay", "sink"])),
             "district": draw(st.sampled_from(["north", "south", ""])),
             "vendor": draw(st.sampled_from(["a", "b", ""])),
             "model": draw(st.sampled_from(["x", "b", ""])),
@@ -91,7 +91,12 @@ def deployments(draw: Any, verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> De
             for place in range(number)
         ]
         packs.append(pack(name, controls))
-    kinds = {"cameras": "camera", "recorders": "recorder", "sinks": "sink"}
+    kinds = {
+        "cameras": ("camera",),
+        "recorders": ("recorder",),
+        "sinks": ("sink",),
+        "forwarders": ("recorder", "relay"),
+    }
     findings = []
     for item in packs:
         for rule in item.controls:
@@ -101,7 +106,7 @@ def deployments(draw: Any, verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> De
                 subjects = [
                     f"node:{row['node_id']}"
                     for row in rows
-                    if wanted is None or row["kind"] == wanted
+                    if wanted is None or row["kind"] in wanted
                 ]
             findings += [
                 finding(rule.id, subject, draw(st.sampled_from(verdicts)))

@@ -160,6 +160,7 @@ def test_what_a_control_is_about() -> None:
             control("p/d", subjects=Subjects.DEPLOYMENT),
             control("p/n", subjects=Subjects.NODES),
             control("p/s", subjects=Subjects.SINKS),
+            control("p/f", subjects=Subjects.FORWARDERS),
         ],
     )
     findings = [
@@ -169,10 +170,13 @@ def test_what_a_control_is_about() -> None:
         finding("p/s", "deployment", PASS),
     ]
     result = score(findings, [rules], CITY)
+    assert result.not_applicable == ()
     low = {driver.control: driver.low for driver in result.drivers}
-    # the city has no sink, so the deployment answers for that control
-    assert low == {"p/r": 1.0, "p/d": 1.0, "p/n": 0.2, "p/s": 1.0}
+    # the city has no sink: the deployment may answer for that control, and without it none need
+    assert low == {"p/r": 1.0, "p/d": 1.0, "p/n": 0.2, "p/s": 1.0, "p/f": 0.0}
     assert result.outside == 1
+    silent = score(findings[:-1], [rules], CITY)
+    assert silent.not_applicable == ("p/s",)
 
 
 def test_a_failing_deployment_fails_what_was_not_checked() -> None:
