@@ -83,19 +83,23 @@ def spread_marks(network: Network, marks: NDArray[np.uint64]) -> NDArray[np.uint
 
 
 def next_hops(
-    source: NDArray[np.int32], target: NDArray[np.int32], vertices: int, sink: int
+    source: NDArray[np.int32],
+    target: NDArray[np.int32],
+    vertices: int,
+    sinks: NDArray[np.int32],
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """First hop of a shortest path to one sink, and the path's length in edges.
+    """First hop of a shortest path to the nearest of some sinks, and the path's length in edges.
 
-    Both of shape ``(vertices,)``; -1 where the sink is out of reach, and at the sink itself hop -1
-    and length 0. Of several shortest paths the one whose edges come first is taken. O(edges).
+    Both of shape ``(vertices,)``; -1 where every sink is out of reach, and at a sink itself hop -1
+    and length 0. Of several shortest paths the one to the sink that comes first in ``sinks`` is
+    taken, then the one whose edges come first. O(vertices + edges), whatever the number of sinks.
     """
-    if not 0 <= sink < vertices:
-        raise ValueError("the sink is no vertex")
+    if len(sinks) and (int(sinks.min()) < 0 or int(sinks.max()) >= vertices):
+        raise ValueError("a sink is no vertex")
     backwards = build_network(target, source, vertices)
     hop = np.full(vertices, -1, np.int32)
     length = np.full(vertices, -1, np.int32)
-    _search(backwards.start, backwards.target, np.int32(sink), hop, length)
+    _search(backwards.start, backwards.target, sinks, hop, length)
     return hop, length
 
 
@@ -156,15 +160,18 @@ def _spread(
 def _search(
     start: NDArray[np.int64],
     sources: NDArray[np.int32],
-    sink: np.int32,
+    sinks: NDArray[np.int32],
     hop: NDArray[np.int32],
     length: NDArray[np.int32],
 ) -> None:
     queue = np.empty(len(hop), np.int32)
-    queue[0] = sink
-    length[sink] = 0
     head = 0
-    tail = 1
+    tail = 0
+    for sink in sinks:
+        if length[sink] < 0:
+            length[sink] = 0
+            queue[tail] = sink
+            tail += 1
     while head < tail:
         vertex = queue[head]
         head += 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements.routing import Carries, Link, RoutingMeasurements
 from lenswatch.model import EvidenceRef
@@ -28,8 +26,7 @@ NO_FLOWS = "The bundle holds no flow records, so where this node sends is not kn
 
 def absence(inventory: Inventory, row: int) -> str:
     """Why a node does not show in the flows."""
-    ranges = inventory.address_ranges
-    if ranges is None or not np.any(ranges.row == row):
+    if not inventory.has_address[row]:
         return "The inventory gives no address for this node, so no flow can be joined to it."
     return (
         "No flow record shows this node's addresses: its router may not export, or the "

@@ -121,6 +121,14 @@ class Inventory:
         return self._row_by_id.get(node_id)
 
     @cached_property
+    def has_address(self) -> NDArray[np.bool_]:
+        """Whether each node has at least one usable address."""
+        has = np.zeros(len(self), np.bool_)
+        if self.address_ranges is not None:
+            has[self.address_ranges.row] = True
+        return has
+
+    @cached_property
     def vendor(self) -> NDArray[np.object_] | None:
         """Maker."""
         return self._text("vendor")

@@ -199,14 +199,13 @@ class RoutingMeasurements:
         return [int(i) for i in network.edge[network.start[vertex] : network.start[vertex + 1]]]
 
     @cached_property
-    def _hops(self) -> dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]]:
-        edges = self.proven
-        return {
-            int(sink): next_hops(
-                self.sender[edges], self.receiver[edges], self.conversations.vertices, int(sink)
-            )
-            for sink in np.flatnonzero(self.central)
-        }
+    def _hops(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return next_hops(
+            self.sender[self.proven],
+            self.receiver[self.proven],
+            self.conversations.vertices,
+            np.flatnonzero(self.central).astype(np.int32),
+        )
 
     @cached_property
     def proven_network(self) -> Network:
@@ -230,13 +229,13 @@ class RoutingMeasurements:
 
     def central_path(self, vertex: int) -> list[int]:
         """Vertices of a shortest proven path to a central sink; empty where there is none."""
-        best: list[int] = []
-        for sink, (hop, length) in self._hops.items():
-            if length[vertex] > 0 and (not best or length[vertex] < len(best) - 1):
-                best = [vertex]
-                while best[-1] != sink:
-                    best.append(int(hop[best[-1]]))
-        return best
+        hop, length = self._hops
+        if length[vertex] <= 0:
+            return []
+        path = [vertex]
+        while hop[path[-1]] >= 0:
+            path.append(int(hop[path[-1]]))
+        return path
 
 
 def measure_routing(
