@@ -1,8 +1,9 @@
 """The words, numbers and dates of a report in the reader's language.
 
 A language is one gettext catalogue, ``locale/<code>.po``, read as it is: adding a file adds a
-language, no code and no compilation. English needs none. Reasons and remedies come from the checks
-and the packs and stand in the language that those were written in.
+language, no code and no compilation. English needs none. Titles and remedies of the rules are
+looked up in the catalogue too and stand as the pack has them where it lacks them; reasons come from
+the checks and stand as they are.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Language:
 
     def gettext(self, message: str) -> str:
         """The message in this language, itself where the catalogue lacks it."""
-        return self._translations.gettext(message)
+        # the empty message is where a catalogue keeps its header
+        return self._translations.gettext(message) if message else ""
 
     def ngettext(self, singular: str, plural: str, number: int) -> str:
         """The form of the message that ``number`` asks for."""
@@ -66,7 +68,8 @@ class Language:
             text = f"{self.number(value)}\u00a0h"
             if abs(value) >= 72 and math.isfinite(value):
                 days = self.number(round(value / 24, 1))
-                text += f" ({self.gettext('%(days)s days') % {'days': days}})"
+                in_days = self.gettext("%(days)s days") % {"days": days}
+                text += f" ({in_days})"
             return text
         return f"{self.number(value)}\u00a0{unit}" if unit and unit != "1" else self.number(value)
 

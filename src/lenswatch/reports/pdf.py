@@ -88,7 +88,7 @@ class _Content:
             ],
             "drivers": [
                 {
-                    "title": step.title,
+                    "title": _(step.title),
                     "lost": language.points(step.lost),
                     "open": language.points(step.open),
                     "start": max(step.before - step.lost, 0.0),
@@ -201,11 +201,11 @@ class _Content:
         more = control.counts[Verdict.FAIL] - min(len(control.failed), SHOWN_ROWS)
         return {
             "id": control.id,
-            "title": control.title,
+            "title": self._language.gettext(control.title),
             "severity": self._wording.severities[control.severity.value],
             "source": self._source(control),
             "sentence": self._wording.control_sentence(control),
-            "remediation": control.remediation,
+            "remediation": self._language.gettext(control.remediation),
             "rows": [self._finding(finding) for finding in control.failed[:SHOWN_ROWS]],
             "more": self._more(more),
         }
@@ -228,7 +228,7 @@ class _Content:
         _ = self._language.gettext
         return [
             {
-                "title": control.title,
+                "title": _(control.title),
                 "count": self._language.number(reason.count),
                 "reason": reason.reason or _("other reasons, in findings.csv"),
                 "remedy": self._wording.settles(control, reason),
@@ -241,12 +241,12 @@ class _Content:
         _ = self._language.gettext
         return [
             {
-                "title": pack.title,
+                "title": _(pack.title),
                 "version": _("version %(v)s") % {"v": pack.version},
                 "digest": pack.digest,
                 "controls": [
                     {
-                        "title": control.title,
+                        "title": _(control.title),
                         "id": control.id,
                         "source": self._source(control),
                         "limit": self._wording.limits(control.control) if control.control else "",

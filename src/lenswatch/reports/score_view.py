@@ -65,7 +65,9 @@ def score_view(score: Score, packs: tuple[Pack, ...], language: Language) -> Sco
         score.grade,
         tuple(_steps(score.drivers, language)),
         tuple(
-            _row(pack.title, score.by_pack[pack.id]) for pack in packs if pack.id in score.by_pack
+            _row(language.gettext(pack.title), score.by_pack[pack.id])
+            for pack in packs
+            if pack.id in score.by_pack
         ),
         _rows(score.by_district),
         _rows(score.by_vendor),

@@ -76,7 +76,7 @@ class Wording:
                 "%(rules)s rules are broken, in %(cases)s cases; the gravest: “%(worst)s”.",
                 len(failed),
             )
-            worst = failed[0].title.rstrip(".")
+            worst = _(failed[0].title).rstrip(".")
             sentences.append(
                 text % {"rules": number(len(failed)), "cases": number(cases), "worst": worst}
             )
