@@ -396,6 +396,8 @@ class ExportDecoder:
         stop: int,
     ) -> None:
         """Keep copies of the data sets in ``start:stop`` whose template has not come."""
+        if stop <= start:
+            return
         waiting = np.flatnonzero(data[start:stop] & (set_plan[start:stop] < 0)) + start
         for row in waiting:
             length = int(index.set_length[row])
@@ -574,12 +576,14 @@ class ExportDecoder:
             return base
         uses = np.array([plan.uptime_field >= 0 for plan in self._plans], np.bool_)
         ipfix = ipfix[uses[set_plan[ipfix]]]
-        for row in ipfix:
+        # one set a session and batch bounds the start well enough, and costs nothing
+        _, first = np.unique(set_session[ipfix], return_index=True)
+        for row in ipfix[first]:
             session = self.sessions[set_session[row]]
             if not session.init_told:
                 self._estimate_start(buffer, index, session, int(row), int(set_plan[row]))
-        for row in ipfix:
-            base[row] = self.sessions[set_session[row]].init_ms
+        starts = np.array([session.init_ms for session in self.sessions], np.int64)
+        base[ipfix] = starts[set_session[ipfix]]
         return base
 
     def _estimate_start(
