@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Header
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy.orm import Session
 
 from lenswatch_api.authorization import Principal
@@ -16,7 +17,7 @@ from lenswatch_api.problems import ApiProblem
 from lenswatch_api.tables import IdempotencyRecord
 
 IdempotencyKey = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Header(
         alias="Idempotency-Key",
         min_length=8,

@@ -27,7 +27,7 @@ def install(app: FastAPI) -> None:
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_problem_media_type(
+            app.openapi_schema = _finish(
                 get_openapi(
                     title=app.title,
                     version=app.version,
@@ -46,6 +46,47 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
+
+
+def _finish(description: dict[str, Any]) -> dict[str, Any]:
+    return _with_links(_with_problem_media_type(description))
+
+
+# what makes a thing, and the parameter by which other operations know it
+_MAKERS = {
+    "create_deployment": "deployment_id",
+    "upload_bundle": "bundle_id",
+    "create_upload": "upload_id",
+    "start_audit": "audit_id",
+    "create_key": "key_id",
+}
+
+
+def _with_links(description: dict[str, Any]) -> dict[str, Any]:
+    """Say which operations follow the one that makes a thing."""
+    operations = [
+        operation for methods in description["paths"].values() for operation in methods.values()
+    ]
+    for operation in operations:
+        name = _MAKERS.get(operation["operationId"])
+        if name is None:
+            continue
+        links: dict[str, Any] = {
+            other["operationId"]: {
+                "operationId": other["operationId"],
+                "parameters": {name: "$response.body#/id"},
+            }
+            for other in operations
+            if name in {parameter["name"] for parameter in other.get("parameters", ())}
+        }
+        if name == "bundle_id":
+            links["start_audit"] = {
+                "operationId": "start_audit",
+                "requestBody": {"bundle_id": "$response.body#/id", "packs": ["core"]},
+            }
+        made = next(status for status in operation["responses"] if status < "300")
+        operation["responses"][made]["links"] = links
+    return description
 
 
 def _with_problem_media_type(description: dict[str, Any]) -> dict[str, Any]:

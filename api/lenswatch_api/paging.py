@@ -8,6 +8,7 @@ import math
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -16,7 +17,7 @@ from lenswatch_api.problems import ApiProblem
 Item = TypeVar("Item")
 
 Cursor = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Field(
         max_length=1000,
         pattern=r"^[A-Za-z0-9_-]+$",

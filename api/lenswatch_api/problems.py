@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -151,8 +152,11 @@ def install_handlers(app: FastAPI) -> None:
         ]
         return problem_response(422, "See `errors` for the parts that are wrong.", fields=fields)
 
-    def on_http(_: Request, error: Exception) -> JSONResponse:
+    def on_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed_methods(app, request))
         details = {
             404: "Nothing answers at this address. The description is at /api/v1/openapi.json.",
             405: "The Allow header names the methods that work here.",
@@ -160,7 +164,7 @@ def install_handlers(app: FastAPI) -> None:
         return problem_response(
             error.status_code,
             details.get(error.status_code, str(error.detail)),
-            headers=error.headers,
+            headers=headers,
         )
 
     def on_os_error(_: Request, error: Exception) -> JSONResponse:
@@ -193,3 +197,15 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(OSError, on_os_error)
     app.add_exception_handler(DBAPIError, on_database_error)
     app.add_exception_handler(Exception, on_anything)
+
+
+def _allowed_methods(app: FastAPI, request: Request) -> list[str]:
+    """All methods of the address; Starlette names only those of the first route that matches."""
+    found: set[str] = set()
+    for path, operations in app.openapi()["paths"].items():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
+        if path.endswith("/reports/{name}"):
+            pattern = pattern.removesuffix("[^/]+") + ".+"
+        if re.fullmatch(pattern, request.url.path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,71 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import ROOT, bundle
-from tests.api.postgresql import free_port, running_server
+from tests.api.conftest import bundle
+from tests.api.postgresql import running_server
+from tests.api.running_process import RunningProcess
 
 _FINDINGS = 12_000
-
-
-class Killable:
-    """The service as a process on a fixed port."""
-
-    def __init__(self, data: Path, database: str) -> None:
-        self.data, self.database, self.port = data, database, free_port()
-        self.process: subprocess.Popen[str] | None = None
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.api.service_process",
-                str(self.data),
-                str(self.port),
-                self.database,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def wait_until_up(self) -> None:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            with contextlib.suppress(httpx.TransportError):
-                if self.client.get("/ready").status_code == 200:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("the service does not start")
-
-    def read_key(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-        key = self.process.stdout.readline().rpartition(" ")[2].strip()
-        self.client.headers["Authorization"] = f"Bearer {key}"
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def findings_digest(self, audit_id: str) -> tuple[int, str]:
-        digest, count, cursor = hashlib.sha256(), 0, None
-        while True:
-            query: dict[str, Any] = {"limit": 500, **({"cursor": cursor} if cursor else {})}
-            page = self.client.get(f"/api/v1/audits/{audit_id}/findings", params=query).json()
-            for item in page["items"]:
-                digest.update(json.dumps(item, sort_keys=True).encode())
-                count += 1
-            cursor = page["next"]
-            if cursor is None:
-                return count, digest.hexdigest()
 
 
 @pytest.fixture(
@@ -100,7 +35,20 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
         yield server.database("killed")
 
 
-def _drive(service: Killable, kills: int, seed: int) -> tuple[str, int]:
+def findings_digest(service: RunningProcess, audit_id: str) -> tuple[int, str]:
+    digest, count, cursor = hashlib.sha256(), 0, None
+    while True:
+        query: dict[str, Any] = {"limit": 500, **({"cursor": cursor} if cursor else {})}
+        page = service.client.get(f"/api/v1/audits/{audit_id}/findings", params=query).json()
+        for item in page["items"]:
+            digest.update(json.dumps(item, sort_keys=True).encode())
+            count += 1
+        cursor = page["next"]
+        if cursor is None:
+            return count, digest.hexdigest()
+
+
+def _drive(service: RunningProcess, kills: int, seed: int) -> tuple[str, int]:
     """Upload and audit, trying again after every kill; returns the audit and the kills done."""
     generator = random.Random(seed)
     moments = [generator.uniform(0.2, 4.0) for _ in range(kills)]
@@ -152,13 +100,13 @@ def _drive(service: Killable, kills: int, seed: int) -> tuple[str, int]:
     [2, pytest.param(100, marks=pytest.mark.slow)],
 )
 def test_an_audit_survives_being_killed(tmp_path: Path, database: str, kills: int) -> None:
-    service = Killable(tmp_path / "data", database)
+    service = RunningProcess(tmp_path / "data", database)
     service.start()
     service.wait_until_up()
     service.read_key()
     try:
         undisturbed, _ = _drive(service, 0, seed=0)
-        expected = service.findings_digest(undisturbed)
+        expected = findings_digest(service, undisturbed)
         assert expected[0] == _FINDINGS
         done = 0
         seed = 1
@@ -166,7 +114,7 @@ def test_an_audit_survives_being_killed(tmp_path: Path, database: str, kills: in
             audit_id, killed = _drive(service, min(3, kills - done), seed)
             done += killed
             seed += 1
-            assert service.findings_digest(audit_id) == expected
+            assert findings_digest(service, audit_id) == expected
         audits = service.client.get("/api/v1/audits", params={"limit": 500}).json()["items"]
         assert len(audits) == seed
         assert len(list((tmp_path / "data" / "evidence").iterdir())) == seed

@@ -57,7 +57,19 @@ def cancel_audit(state: State, principal: Writer, audit_id: AuditId) -> Audit:
     responses={
         200: {
             "description": "`progress` events with a Progress, then one `end` event with the Audit",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {
+                "text/event-stream": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["event", "data"],
+                        "properties": {
+                            "event": {"enum": ["progress", "end"]},
+                            "data": {"type": "string", "contentMediaType": "application/json"},
+                            "retry": {"type": "integer", "description": "Milliseconds."},
+                        },
+                    }
+                }
+            },
         },
         **errors(404),
     },

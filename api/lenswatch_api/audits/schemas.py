@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch.model import Verdict
 from lenswatch_api.audits.state import State
@@ -79,5 +80,5 @@ class Audit(BaseModel):
 class AuditQuery(PageQuery):
     """Which audits."""
 
-    state: State | None = None
-    deployment_id: str | None = Field(None, pattern=DEPLOYMENT_ID)
+    state: State | SkipJsonSchema[None] = None
+    deployment_id: str | SkipJsonSchema[None] = Field(None, pattern=DEPLOYMENT_ID)

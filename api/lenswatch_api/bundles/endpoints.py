@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
+from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch_api.authentication import requires
 from lenswatch_api.authorization import Principal, Scope
@@ -23,10 +24,10 @@ Writer = Annotated[Principal, requires(Scope.EVIDENCE_WRITE)]
 Deleter = Annotated[Principal, requires(Scope.EVIDENCE_DELETE)]
 
 ContentDigest = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Header(
         alias="Content-Digest",
-        max_length=500,
+        pattern=r"^(sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:)?$",
         description="`sha-256=:<base64>:` of the body (RFC 9530); refused where it differs.",
     ),
 ]

@@ -46,11 +46,12 @@ class Stored:
 
 
 def parse_content_digest(header: str | None) -> str | None:
-    """The SHA-256 of a ``Content-Digest`` header (RFC 9530) as hex, None where there is none.
+    """The SHA-256 of a ``Content-Digest`` header (RFC 9530) as hex, None where there is
+    none or an empty one.
 
     Raises ApiProblem 422 for a header without a readable ``sha-256`` member.
     """
-    if header is None:
+    if not header:
         return None
     for member in header.split(","):
         name, _, value = member.strip().partition("=")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch.model import Basis, Confidence, Severity, Verdict
 from lenswatch_api.paging import PageQuery
@@ -31,12 +32,16 @@ class FindingQuery(PageQuery):
         description="`control`: by control, then subject. `severity`: worst first. "
         "`subject`: by subject. `measured`: largest measured value first, unmeasured last.",
     )
-    verdict: Verdict | None = None
-    severity: Severity | None = None
-    control: str | None = Field(None, max_length=200, pattern=_TEXT, examples=["core/retention"])
-    subject: str | None = Field(None, max_length=300, pattern=_TEXT, examples=["node:cam-0001"])
-    district: str | None = Field(None, max_length=200, pattern=_TEXT)
-    vendor: str | None = Field(None, max_length=200, pattern=_TEXT)
+    verdict: Verdict | SkipJsonSchema[None] = None
+    severity: Severity | SkipJsonSchema[None] = None
+    control: str | SkipJsonSchema[None] = Field(
+        None, max_length=200, pattern=_TEXT, examples=["core/retention"]
+    )
+    subject: str | SkipJsonSchema[None] = Field(
+        None, max_length=300, pattern=_TEXT, examples=["node:cam-0001"]
+    )
+    district: str | SkipJsonSchema[None] = Field(None, max_length=200, pattern=_TEXT)
+    vendor: str | SkipJsonSchema[None] = Field(None, max_length=200, pattern=_TEXT)
 
 
 class Interval(BaseModel):

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from fastapi import Body
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lenswatch_api.authorization import Role, Scope
 from lenswatch_api.text import Name
 
 
-class NewKey(BaseModel):
-    """A key to be made."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"name": "night shift", "role": "reader"},
-                {"name": "Acme Optics", "role": "vendor", "vendor": "Acme Optics"},
-            ]
-        },
-    )
+class _NewKey(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
     name: Name
-    role: Role
-    vendor: Name | None = Field(
-        None, description="For role `vendor`, and only for it: whose findings the key may read."
-    )
     expires_at: AwareDatetime | None = Field(
-        None, description="The key stops working at this moment; null for a key without an end."
+        None,
+        strict=True,
+        description="The key stops working at this moment; null for a key without an end.",
     )
 
-    @model_validator(mode="after")
-    def _vendor_belongs_to_role(self) -> Self:
-        if (self.vendor is not None) != (self.role is Role.VENDOR):
-            raise ValueError("`vendor` goes with role `vendor`, and with no other")
-        return self
+
+class NewStaffKey(_NewKey):
+    """A key to be made, for somebody who sees the whole tenant."""
+
+    role: Literal[Role.ADMIN, Role.AUDITOR, Role.TESTER, Role.READER]
+
+
+class NewVendorKey(_NewKey):
+    """A key to be made, for a vendor: it reads the findings about that vendor's equipment."""
+
+    role: Literal[Role.VENDOR]
+    vendor: Name = Field(description="Exactly as the inventory spells it.")
+
+
+NewKey = Annotated[
+    NewStaffKey | NewVendorKey,
+    Body(
+        discriminator="role",
+        examples=[
+            {"name": "night shift", "role": "reader"},
+            {"name": "Acme Optics", "role": "vendor", "vendor": "Acme Optics"},
+        ],
+    ),
+]
 
 
 class Key(BaseModel):

@@ -8,7 +8,7 @@ from lenswatch_api.authorization import SCOPES, Principal, Role
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
 from lenswatch_api.keys import repository
-from lenswatch_api.keys.schemas import Key, NewKey, NewKeySecret
+from lenswatch_api.keys.schemas import Key, NewKeySecret, NewStaffKey, NewVendorKey
 from lenswatch_api.paging import Page, PageQuery
 from lenswatch_api.problems import ApiProblem
 from lenswatch_api.tables import ApiKey
@@ -16,7 +16,9 @@ from lenswatch_api.tables import ApiKey
 FIRST_TENANT = "default"
 
 
-def create(database: Database, principal: Principal, wanted: NewKey) -> NewKeySecret:
+def create(
+    database: Database, principal: Principal, wanted: NewStaffKey | NewVendorKey
+) -> NewKeySecret:
     """A new key in the caller's tenant."""
     secret = new_secret()
     with database.write() as session:
@@ -26,7 +28,7 @@ def create(database: Database, principal: Principal, wanted: NewKey) -> NewKeySe
             name=wanted.name,
             role=wanted.role.value,
             secret_hash=hash_secret(secret),
-            vendor=wanted.vendor,
+            vendor=wanted.vendor if isinstance(wanted, NewVendorKey) else None,
             expires_at=wanted.expires_at,
         )
         record_access(session, principal, "create-key", row.id)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import FileResponse
+from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch_api.audits.results import MEDIA_TYPES
 from lenswatch_api.authentication import requires
@@ -55,7 +56,7 @@ def download_report(
     principal: Reader,
     audit_id: AuditId,
     name: ReportName,
-    if_none_match: Annotated[str | None, Header(max_length=500)] = None,
+    if_none_match: Annotated[str | SkipJsonSchema[None], Header(max_length=500)] = None,
 ) -> Response:
     """Download a report."""
     path, report = service.open_report(state, principal, audit_id, name)
