@@ -110,8 +110,8 @@ class Masker:
             if x1 - x0 < 2 or y1 - y0 < 2:
                 continue
             if policy.method == "blur":
-                smooth(frame, x0, y0, x1, y1, max(1, round(policy.strength * h / 4)))
+                smooth(frame, x0, y0, x1, y1, max(1, round(policy.strength * h / 3.5)))
             elif policy.method == "mosaic":
-                cover(frame, x0, y0, x1, y1, max(2, round(policy.strength * h / 4)), True)
+                cover(frame, x0, y0, x1, y1, max(2, round(policy.strength * h / 3)), True)
             else:
                 cover(frame, x0, y0, x1, y1, max(x1 - x0, y1 - y0), False)

@@ -182,10 +182,11 @@ class Scene:
             )
             drawn.append((number, walker, place))
         truth = [self._head_truth(owner, number, walker, place) for number, walker, place in drawn]
-        self._masks.apply(frame, truth, seconds)
+        # Noise first: a camera masks what its sensor gave, so a mask's cells are clean.
         compositor.add_noise(
             frame, self._noise, int(seconds * 7919) * 31, _NOISE.get(view.light, 2) * 2
         )
+        self._masks.apply(frame, truth, seconds)
         return frame, [entry for entry in truth if entry["in_frame"] > 0]
 
     def _head_truth(
