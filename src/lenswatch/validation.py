@@ -1,4 +1,8 @@
-"""Looks into every piece of evidence without judging any: what ``lenswatch validate`` adds."""
+"""Looks into every piece of evidence without judging any: what ``lenswatch validate`` adds.
+
+Readers are imported where there is something to read: a bundle of hand-written files is checked
+without loading a decoder.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,6 @@ from collections.abc import Callable, Iterator
 
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.bundle import Bundle, VideoFile
-from lenswatch.evidence.flows import FlowReader
-from lenswatch.evidence.recordings.systems import read_store
-from lenswatch.evidence.video.reader import VideoReader
 from lenswatch.model import Problem
 
 
@@ -20,15 +21,20 @@ def look_deeper(
     Gives the problems that :func:`~lenswatch.evidence.bundle.open_bundle` could not see.
     """
     problems: list[Problem] = []
-    reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
-    for _ in reader:
-        pass
-    problems.extend(reader.problems)
+    if bundle.flow_files:
+        from lenswatch.evidence.flows import FlowReader
+
+        reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
+        for _ in reader:
+            pass
+        problems.extend(reader.problems)
     for number, video in enumerate(bundle.videos):
         problems.extend(_decode(video))
         if progress is not None:
             progress("video", number + 1, len(bundle.videos))
     for number, store in enumerate(bundle.stores):
+        from lenswatch.evidence.recordings.systems import read_store
+
         reading = read_store(store, root=bundle.root, emit=lambda *_: None)
         problems.extend(reading.problems)
         if progress is not None:
@@ -37,6 +43,8 @@ def look_deeper(
 
 
 def _decode(video: VideoFile) -> Iterator[Problem]:
+    from lenswatch.evidence.video.reader import VideoReader
+
     subject = f"node:{video.node_id}"
     try:
         with VideoReader(video.path, name=video.relative) as frames:

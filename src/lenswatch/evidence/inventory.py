@@ -52,10 +52,8 @@ class Inventory:
     not have is ``None``, which makes the checks that need it inconclusive.
     """
 
-    def __init__(self, table: pa.Table, addresses: AddressRanges | None = None) -> None:
+    def __init__(self, table: pa.Table) -> None:
         self._table = table
-        self.address_ranges = addresses
-        """Address ranges with the row each belongs to; None where the column is absent."""
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -119,6 +117,16 @@ class Inventory:
     def row_of(self, node_id: str) -> int | None:
         """Row of a node, None where the inventory does not know it."""
         return self._row_by_id.get(node_id)
+
+    @cached_property
+    def address_ranges(self) -> AddressRanges | None:
+        """Address ranges with the row each belongs to; None where the column is absent."""
+        if not self.has("addresses"):
+            return None
+        from lenswatch.evidence.address_column import text_buffers
+        from lenswatch_kernels.address_text import parse_address_column
+
+        return parse_address_column(*text_buffers(self._table["addresses"]))
 
     @cached_property
     def has_address(self) -> NDArray[np.bool_]:

@@ -22,7 +22,14 @@ import pyarrow.parquet as pq
 
 from lenswatch.documents import suggestion
 from lenswatch.errors import EvidenceUnusable
-from lenswatch.evidence.inventory import COLUMNS, KINDS, NUMBER_COLUMNS, TEXT_COLUMNS, Inventory
+from lenswatch.evidence.address_column import plain_ipv4, text_buffers
+from lenswatch.evidence.inventory import (
+    COLUMNS,
+    KINDS,
+    NUMBER_COLUMNS,
+    TEXT_COLUMNS,
+    Inventory,
+)
 from lenswatch.model import Problem
 
 LARGEST_INVENTORY = 4 << 30
@@ -332,7 +339,9 @@ def _validate(table: pa.Table, faults: _Faults) -> Inventory:
             "remove it: credentials belong in a scope file, not in evidence",
             warning=True,
         )
-    return Inventory(table, _validate_addresses(table, faults))
+    if "addresses" in table.column_names:
+        _validate_addresses(table, faults)
+    return Inventory(table)
 
 
 def _validate_ids(table: pa.Table, faults: _Faults) -> pa.Table:
@@ -464,32 +473,30 @@ def _validate_numbers(table: pa.Table, name: str, faults: _Faults) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, kept)
 
 
-def _validate_addresses(table: pa.Table, faults: _Faults) -> Any:
-    if "addresses" not in table.column_names:
-        return None
+def _validate_addresses(table: pa.Table, faults: _Faults) -> None:
+    offsets, text = text_buffers(table["addresses"])
+    plain = plain_ipv4(offsets, text)
+    if plain is not None:
+        first = np.sort(plain)
+        if not (first[1:] == first[:-1]).any():
+            return
+    # only now: loading numba takes longer than all the rest of the inventory
     from lenswatch_kernels.address_text import parse_address_column
 
-    column = _combined(table["addresses"])
-    if column.null_count:
-        column = pc.fill_null(column, "")  # a null cell may still span bytes
-    _, offsets, text = column.buffers()
-    starts = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    characters = np.frombuffer(text, np.uint8) if text is not None else np.zeros(0, np.uint8)
-    ranges = parse_address_column(starts.astype(np.int64), characters)
+    ranges = parse_address_column(offsets, text)
     faults.add_rows(
         ranges.malformed,
         "addresses holds something that is no IP address or CIDR block",
         "write addresses such as 192.0.2.7 or 2001:db8::/64, separated by ';'",
     )
-    order = np.lexsort((ranges.first_low, ranges.first_high))
-    low, high = ranges.first_low[order], ranges.first_high[order]
-    same = (low[1:] == low[:-1]) & (high[1:] == high[:-1])
-    same &= ranges.last_low[order][1:] == ranges.last_low[order][:-1]
-    shared = np.unique(ranges.row[order[1:][same]])
+    bounds = (ranges.last_low, ranges.last_high, ranges.first_low, ranges.first_high)
+    order = np.lexsort(bounds)
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for column in bounds:
+        same &= column[order][1:] == column[order][:-1]
     faults.add_rows(
-        shared,
+        np.unique(ranges.row[order[1:][same]]),
         "another node has the same address",
         "flows at this address cannot be told apart; give each node its own",
         warning=True,
     )
-    return ranges

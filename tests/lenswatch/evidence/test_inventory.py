@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenswatch.errors import EvidenceUnusable
+from lenswatch.evidence.address_column import plain_ipv4, text_buffers
 from lenswatch.evidence.inventory_reader import MOST_PROBLEMS, read_inventory
 from lenswatch.model import Problem
+from lenswatch_kernels.address_text import parse_address_column
 
 
 def read(tmp_path: Path, text: str | bytes) -> tuple[object, tuple[Problem, ...]]:
@@ -196,3 +198,23 @@ def test_no_file_raises_anything_else(
     except EvidenceUnusable:
         return
     assert len(set(inventory.node_id)) == len(inventory) > 0
+
+
+plain_cell = st.one_of(
+    st.just(""),
+    st.tuples(*[st.integers(0, 255)] * 4).map(lambda parts: ".".join(map(str, parts))),
+)
+odd_cell = st.text("0123456789.", max_size=16) | st.sampled_from(["256.1.1.1", "1.2.3.04", "::1"])
+
+
+@given(st.lists(plain_cell, max_size=6), st.lists(odd_cell, max_size=2))
+def test_the_quick_way_agrees_with_the_kernel(plain: list[str], odd: list[str]) -> None:
+    offsets, text = text_buffers(pa.chunked_array([pa.array(plain + odd, pa.string())]))
+    ranges = parse_address_column(offsets, text)
+    quick = plain_ipv4(offsets, text)
+    if quick is not None:
+        assert len(ranges.malformed) == 0
+        assert quick.tolist() == (ranges.first_low & np.uint64(0xFFFF_FFFF)).tolist()
+        assert np.array_equal(ranges.first_low, ranges.last_low)
+    else:
+        assert odd  # single dotted quads and empty cells never need the kernel
