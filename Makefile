@@ -47,6 +47,9 @@ docs: setup ## Build the documentation into docs/_build/html
 bench: setup ## Quick benchmarks against named peers; results as JSON in .benchmarks/
 	$(BIN)/python -m benchmarks --quick
 
+bench-full: setup ## All benchmarks with full data and more repeats
+	$(BIN)/python -m benchmarks
+
 lock: ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --group dev --group docs --all-extras --generate-hashes --python-version 3.11 --no-header -q -o requirements.lock
 
