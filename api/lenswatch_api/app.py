@@ -28,6 +28,7 @@ from lenswatch_api.database import Database
 from lenswatch_api.dependencies import ServiceState
 from lenswatch_api.metrics import Metrics
 from lenswatch_api.middleware import BodyLimit, Observed, SecurityHeaders
+from lenswatch_api.pages import endpoints as pages
 from lenswatch_api.settings import Settings
 from lenswatch_api.throttle import Throttle
 from lenswatch_api.uploads import service as uploads
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(lenswatch_api.operations.endpoints.public)
+    pages.install(app)
     openapi.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, secure=settings.secure_cookies)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Header
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy.orm import Session
 
@@ -17,12 +18,10 @@ from lenswatch_api.problems import ApiProblem
 from lenswatch_api.tables import IdempotencyRecord
 
 IdempotencyKey = Annotated[
-    str | SkipJsonSchema[None],
+    Annotated[str, Field(min_length=8, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+    | SkipJsonSchema[None],
     Header(
         alias="Idempotency-Key",
-        min_length=8,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
         description=(
             "Chosen by the caller, fresh for every new intention (a UUID). Sending the request "
             "again with the same key returns what the first one made."

@@ -17,10 +17,8 @@ from lenswatch_api.problems import ApiProblem
 Item = TypeVar("Item")
 
 Cursor = Annotated[
-    str | SkipJsonSchema[None],
+    Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")] | SkipJsonSchema[None],
     Field(
-        max_length=1000,
-        pattern=r"^[A-Za-z0-9_-]+$",
         description="`next` of the page before; absent for the first page.",
     ),
 ]
@@ -31,7 +29,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(50, ge=1, le=500, description="Most items in the answer.")
+    limit: int = Field(default=50, ge=1, le=500, description="Most items in the answer.")
     cursor: Cursor = None
 
 

@@ -81,4 +81,4 @@ class AuditQuery(PageQuery):
     """Which audits."""
 
     state: State | SkipJsonSchema[None] = None
-    deployment_id: str | SkipJsonSchema[None] = Field(None, pattern=DEPLOYMENT_ID)
+    deployment_id: Annotated[str, Field(pattern=DEPLOYMENT_ID)] | SkipJsonSchema[None] = None

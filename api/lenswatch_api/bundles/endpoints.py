@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch_api.authentication import requires
@@ -24,10 +25,10 @@ Writer = Annotated[Principal, requires(Scope.EVIDENCE_WRITE)]
 Deleter = Annotated[Principal, requires(Scope.EVIDENCE_DELETE)]
 
 ContentDigest = Annotated[
-    str | SkipJsonSchema[None],
+    Annotated[str, Field(pattern=r"^(sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:)?$")]
+    | SkipJsonSchema[None],
     Header(
         alias="Content-Digest",
-        pattern=r"^(sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:)?$",
         description="`sha-256=:<base64>:` of the body (RFC 9530); refused where it differs.",
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -11,6 +12,8 @@ from lenswatch.model import Basis, Confidence, Severity, Verdict
 from lenswatch_api.paging import PageQuery
 
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
+Text200 = Annotated[str, Field(max_length=200, pattern=_TEXT)]
+Text300 = Annotated[str, Field(max_length=300, pattern=_TEXT)]
 
 
 class Order(StrEnum):
@@ -40,8 +43,8 @@ class FindingQuery(PageQuery):
     subject: str | SkipJsonSchema[None] = Field(
         None, max_length=300, pattern=_TEXT, examples=["node:cam-0001"]
     )
-    district: str | SkipJsonSchema[None] = Field(None, max_length=200, pattern=_TEXT)
-    vendor: str | SkipJsonSchema[None] = Field(None, max_length=200, pattern=_TEXT)
+    district: Text200 | SkipJsonSchema[None] = None
+    vendor: Text200 | SkipJsonSchema[None] = None
 
 
 class Interval(BaseModel):

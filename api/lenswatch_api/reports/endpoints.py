@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import FileResponse
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch_api.audits.results import MEDIA_TYPES
@@ -56,7 +57,9 @@ def download_report(
     principal: Reader,
     audit_id: AuditId,
     name: ReportName,
-    if_none_match: Annotated[str | SkipJsonSchema[None], Header(max_length=500)] = None,
+    if_none_match: Annotated[
+        Annotated[str, Field(max_length=500)] | SkipJsonSchema[None], Header()
+    ] = None,
 ) -> Response:
     """Download a report."""
     path, report = service.open_report(state, principal, audit_id, name)

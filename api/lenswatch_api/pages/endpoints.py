@@ -1,0 +1,192 @@
+"""The pages. They show what the API answers; changes go through the API itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+
+from lenswatch_api.audits import service as audits
+from lenswatch_api.audits.schemas import AuditQuery
+from lenswatch_api.audits.state import State as AuditState
+from lenswatch_api.authentication import (
+    SESSION_COOKIE,
+    SESSION_LIFETIME,
+    check_same_origin,
+    close_session,
+    count_failure,
+    open_session,
+    principal_of_key,
+    refuse_guessing,
+)
+from lenswatch_api.authorization import Scope
+from lenswatch_api.bundles import service as bundles
+from lenswatch_api.dependencies import State
+from lenswatch_api.deployments import service as deployments
+from lenswatch_api.findings import service as findings
+from lenswatch_api.findings.schemas import FindingQuery, Order
+from lenswatch_api.packs import service as packs
+from lenswatch_api.pages.rendering import STATIC, page
+from lenswatch_api.pages.sessions import SignInNeeded, Visitor
+from lenswatch_api.paging import PageQuery
+from lenswatch_api.parameters import AuditId, DeploymentId
+from lenswatch_api.reports import service as reports
+
+router = APIRouter(include_in_schema=False)
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages, and what they load, to the application."""
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    def to_sign_in(_: Request, __: Exception) -> Response:
+        return RedirectResponse("/sign-in", status_code=303)
+
+    app.add_exception_handler(SignInNeeded, to_sign_in)
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request) -> Response:
+    """Ask for a key."""
+    return page(request, "sign_in.html", wrong=False)
+
+
+@router.post("/sign-in")
+def sign_in(request: Request, state: State, key: Annotated[str, Form(max_length=200)]) -> Response:
+    """Open a session for the holder of a key."""
+    check_same_origin(request)
+    refuse_guessing(state, request)
+    principal = principal_of_key(state.database, key.strip())
+    if principal is None:
+        count_failure(state, request)
+        return page(request, "sign_in.html", wrong=True, status_code=401)
+    answer = RedirectResponse("/", status_code=303)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        open_session(state.database, principal),
+        max_age=int(SESSION_LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=state.settings.secure_cookies,
+    )
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, state: State, principal: Visitor) -> Response:
+    """Close the session."""
+    close_session(state.database, request.cookies[SESSION_COOKIE])
+    answer = RedirectResponse("/sign-in", status_code=303)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+@router.get("/")
+def show_deployments(
+    request: Request,
+    state: State,
+    principal: Visitor,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> Response:
+    """List deployments and the latest audits."""
+    return page(
+        request,
+        "deployments.html",
+        principal,
+        deployments=deployments.read_page(state.database, principal, PageQuery(cursor=cursor)),
+        audits=audits.read_page(state.database, principal, AuditQuery(limit=10)).items,
+    )
+
+
+@router.get("/deployments/{deployment_id}")
+def show_deployment(
+    request: Request, state: State, principal: Visitor, deployment_id: DeploymentId
+) -> Response:
+    """Show one deployment: its evidence, its audits, and the upload."""
+    query = PageQuery(limit=100)
+    evidence = (
+        bundles.read_page(state.database, principal, deployment_id, query).items
+        if Scope.EVIDENCE_READ in principal.scopes
+        else []
+    )
+    return page(
+        request,
+        "deployment.html",
+        principal,
+        deployment=deployments.read(state.database, principal, deployment_id),
+        bundles=evidence,
+        audits=audits.read_page(
+            state.database, principal, AuditQuery(limit=100, deployment_id=deployment_id)
+        ).items,
+        packs=packs.read_all(),
+    )
+
+
+@router.get("/audits/{audit_id}")
+def show_audit(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+    """Show one audit: live while it runs, then score, drivers and reports."""
+    audit = audits.read(state.database, principal, audit_id)
+    done = audit.progress.state is AuditState.SUCCEEDED
+    may = principal.scopes
+    database = state.database
+    return page(
+        request,
+        "audit.html",
+        principal,
+        audit=audit,
+        deployment=deployments.read(database, principal, audit.deployment_id),
+        score=findings.read_score(database, principal, audit_id)
+        if done and Scope.SCORES_READ in may
+        else None,
+        verdicts=findings.read_counts(database, principal, audit_id) if done else [],
+        reports=reports.read_list(database, principal, audit_id)
+        if done and Scope.REPORTS_READ in may
+        else [],
+    )
+
+
+@router.get("/audits/{audit_id}/findings")
+def show_findings(
+    request: Request, state: State, principal: Visitor, audit_id: AuditId
+) -> Response:
+    """Show findings, filtered and sorted."""
+    given = {name: value for name, value in request.query_params.items() if value}
+    query = FindingQuery.model_validate({"sort": Order.SEVERITY, **given})
+    found = findings.read_page(state.database, principal, audit_id, query)
+    following = None
+    if found.next is not None:
+        following = "?" + urlencode({**given, "cursor": found.next})
+    return page(
+        request,
+        "findings.html",
+        principal,
+        audit=audits.read(state.database, principal, audit_id),
+        controls=[
+            entry.control for entry in findings.read_counts(state.database, principal, audit_id)
+        ],
+        query=query,
+        findings=found.items,
+        following=following,
+    )
+
+
+@router.get("/audits/{audit_id}/subjects/{subject:path}")
+def show_subject(
+    request: Request, state: State, principal: Visitor, audit_id: AuditId, subject: str
+) -> Response:
+    """Show all that was measured of one camera, recorder or sink: numbers, never pictures."""
+    query = FindingQuery.model_validate({"subject": subject, "limit": 200})
+    found = findings.read_page(state.database, principal, audit_id, query)
+    return page(
+        request,
+        "subject.html",
+        principal,
+        status_code=200 if found.items else 404,
+        audit=audits.read(state.database, principal, audit_id),
+        subject=subject,
+        findings=found.items,
+    )
