@@ -112,6 +112,7 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "severity_order": SEVERITY_ORDER,
         "limits": wording.limits,
         "interval": wording.interval,
+        "silent": wording.silent(result, summary),
         "settles": wording.settles,
         "places": places,
         "without_exceptions": wording.without_exceptions(result),

@@ -235,6 +235,14 @@ class _Content:
             }
             for control in self._summary.worst_controls(Verdict.INCONCLUSIVE)
             for reason in control.open_reasons.values()
+        ] + [
+            {
+                "title": title,
+                "count": self._language.number(count),
+                "reason": _("the evidence says nothing about them"),
+                "remedy": settled,
+            }
+            for title, count, settled in self._wording.silent(self._result, self._summary)
         ]
 
     def _packs(self) -> list[dict[str, Any]]:

@@ -185,10 +185,27 @@ class Wording:
 
     def settles(self, summary: ControlSummary, reason: OpenReason) -> str:
         """What would answer an open question: the finding's own words, else more evidence."""
-        _ = self._language.gettext
         control = summary.control
         if reason.remedy and (control is None or reason.remedy != control.remediation):
             return reason.remedy
+        return self._evidence_for(control)
+
+    def silent(self, result: AuditResult, summary: Summary) -> list[tuple[str, int, str]]:
+        """Rules with subjects that have no finding: title, their number, what would settle it."""
+        known = {control.id: control for pack in result.packs for control in pack.controls}
+        rows = []
+        for driver in result.score.drivers:
+            found = summary.controls.get(driver.control)
+            noted = found.counts[Verdict.INCONCLUSIVE] if found else 0
+            count = driver.tally.inconclusive - noted
+            if count > 0:
+                settled = self._evidence_for(known.get(driver.control))
+                rows.append((self._language.gettext(driver.title), count, settled))
+        return rows
+
+    def _evidence_for(self, control: Control | None) -> str:
+        """The evidence that the check of a control needs."""
+        _ = self._language.gettext
         check = self._checks.get(control.check) if control else None
         parts = {
             "video": _("more video of these cameras, below video/"),

@@ -206,6 +206,15 @@ def test_reasons_are_grouped_and_bounded(tmp_path: Path) -> None:
     assert "other reasons, in findings.csv" in page_text(factories.result(findings), tmp_path)
 
 
+def test_rules_without_any_finding_are_listed_as_unchecked(tmp_path: Path) -> None:
+    """The score counts subjects that nobody looked at; the page must say which rules they are."""
+    text = Page(page_text(factories.result([]), tmp_path)).text
+    assert "90 more cases, about which the evidence says nothing at all" in text
+    unchecked = text[text.rindex("What could not be checked") :]
+    for control in factories.PACK.controls:
+        assert f"{control.title} 30 the evidence says nothing about them" in unchecked
+
+
 def test_reasons_that_differ_in_numbers_are_one(tmp_path: Path) -> None:
     findings = [
         factories.finding(
