@@ -124,7 +124,7 @@ class SqlDump:
                 if table in self._names:
                     self._statements.setdefault(table, []).append((position, number))
                     if statement.group(2):
-                        self._columns[table] = _list(statement.group(2))
+                        self._columns.setdefault(table, _list(statement.group(2)))
             position += len(line)
         if number == 0:
             raise self._fault("the dump is empty", "make it again")

@@ -73,7 +73,7 @@ class MediaFiles:
         if not written or "\x00" in written:
             return None
         for prefix, target in self._prefixes:
-            if prefix and (written == prefix or written.startswith(prefix + "/")):
+            if written == prefix or written.startswith(prefix + "/"):
                 rest = written[len(prefix) :].lstrip("/")
                 return _inside(f"{target}/{rest}" if target not in ("", ".") else rest)
         return None if written.startswith("/") else _inside(written)

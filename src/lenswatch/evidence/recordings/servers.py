@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -32,11 +33,15 @@ def open_mysql(store: StoreDeclaration, allowed: AllowList) -> Iterator[RowSourc
     """
     try:
         import pymysql
+        from pymysql.converters import encoders
         from pymysql.cursors import SSCursor
     except ImportError:
         raise _missing("mysql") from None
     url = urlsplit(store.database)
     options = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    unix_socket = options.get("unix_socket")
+    if unix_socket and not Path(unix_socket).is_socket():
+        raise _refused(store, FileNotFoundError())  # PyMySQL would leave its own socket open
     try:
         connection = pymysql.connect(
             host=url.hostname or "localhost",
@@ -44,11 +49,11 @@ def open_mysql(store: StoreDeclaration, allowed: AllowList) -> Iterator[RowSourc
             user=unquote(url.username or ""),
             password=os.environ.get(PASSWORD_VARIABLE, ""),
             database=unquote(url.path.strip("/")),
-            unix_socket=options.get("unix_socket"),
+            unix_socket=unix_socket,
             connect_timeout=_TIMEOUT,
             read_timeout=600,
             charset="utf8mb4",
-            conv={},  # every value as text: dates as the server writes them, none interpreted
+            conv=dict(encoders.items()),  # nothing is decoded: text, as the server writes it
             cursorclass=SSCursor,
             autocommit=False,
         )
@@ -56,6 +61,8 @@ def open_mysql(store: StoreDeclaration, allowed: AllowList) -> Iterator[RowSourc
         raise _refused(store, error) from None
     try:
         with connection.cursor() as cursor:
+            # TIMESTAMP columns come out as UTC, as in a dump; DATETIME columns stay as they are
+            cursor.execute("SET SESSION time_zone = '+00:00'")
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield _Mysql(connection, store, allowed)

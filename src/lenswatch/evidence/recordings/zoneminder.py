@@ -1,7 +1,7 @@
 """ZoneMinder: MySQL or MariaDB, live or dumped, and its events folder.
 
-``StartDateTime`` is the server's **local** time; ``Frames.TimeStamp`` is UTC in a dump, whose
-``TIME_ZONE='+00:00'`` moves TIMESTAMP columns and no others. Where both are there the offset of
+``StartDateTime`` is the server's **local** time; ``Frames.TimeStamp`` is UTC, in a dump (whose
+``TIME_ZONE='+00:00'`` moves TIMESTAMP columns and no others) and in our own session. Where both are there the offset of
 each event follows from the evidence, daylight saving time included; else it is the declared zone.
 
 Never read: ``Monitors.User``, ``Pass``, ``Path``; ``Events.Name``, ``Notes``, ``Cause``.
@@ -139,7 +139,6 @@ class _Events:
         self._rows = rows
         self._cameras = cameras
         self._offsets = offsets
-        self._live = "://" in reading.store.database
         self._media = reading.store.file(root, reading.store.media or "events")
         self._here = self._media.is_dir()
         self._events: set[int] = set()
@@ -178,7 +177,7 @@ class _Events:
         if duration < 0 and NEVER not in (begin, end) and end >= begin:
             duration = end - begin
         offset = NEVER
-        if event in self._offsets and begin != NEVER and not self._live:
+        if event in self._offsets and begin != NEVER:
             # zones are whole quarters of an hour; the first frame comes seconds after the start
             offset = round((begin - self._offsets[event]) / QUARTER) * QUARTER
         hold = Hold.ARCHIVED if str(row[5]) == "1" else Hold.NONE

@@ -37,9 +37,7 @@ def test_three_clocks_that_agree(tmp_path: Path, store: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_local_time_in_the_container_is_reported(
-    tmp_path: Path, store: Path, version: int
-) -> None:
+def test_local_time_in_the_container_is_reported(tmp_path: Path, store: Path, version: int) -> None:
     local = BEGIN + timedelta(hours=1)
     put(store / "cam1" / NAME, mp4(local, version=version), modified=local)
     row = one(tmp_path)
@@ -63,9 +61,7 @@ def test_a_copied_file_is_no_contradiction(tmp_path: Path, store: Path) -> None:
     assert row["clock"] & Clock.TOUCHED
 
 
-def test_no_name_then_the_container_then_the_modification_time(
-    tmp_path: Path, store: Path
-) -> None:
+def test_no_name_then_the_container_then_the_modification_time(tmp_path: Path, store: Path) -> None:
     put(store / "cam1" / "clip.mp4", mp4(BEGIN), modified=BEGIN + timedelta(seconds=10))
     put(store / "cam2" / "clip.mp4", mp4(None), modified=BEGIN + timedelta(seconds=10))
     rows = read_all(tmp_path, "directory", cameras=CAMERAS).rows

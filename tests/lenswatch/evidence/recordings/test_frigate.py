@@ -158,9 +158,7 @@ def test_without_media_rows_go_unchecked(tmp_path: Path) -> None:
         ("record: {retain: {days: 2}, events: {pre_capture: 5}}", 240),
     ],
 )  # fmt: skip
-def test_effective_limit_of_all_forms_of_settings(
-    tmp_path: Path, yaml: str, hours: float
-) -> None:
+def test_effective_limit_of_all_forms_of_settings(tmp_path: Path, yaml: str, hours: float) -> None:
     store = build(tmp_path, "0.14")
     put(store / "config.yml", yaml.encode())
     settings = read_all(tmp_path, "frigate").reading.settings

@@ -186,9 +186,7 @@ PRIVATE = ("thumbnail", "data", "sub_label", "label", "embedding", "notes", "pas
            "username", "url", "severity", "thumb_path", "zones", "name")  # fmt: skip
 
 
-def test_no_query_reads_anything_private(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_query_reads_anything_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every statement that SQLite runs for a Frigate store, and every column it touches."""
     statements: list[str] = []
     touched: set[tuple[str, str]] = set()
@@ -215,7 +213,9 @@ def test_no_query_reads_anything_private(
         recorder.execute(statement).fetchall()
     recorder.close()
     assert ("event", "start_time") in touched
-    private = {(t, c) for t, c in touched if c in PRIVATE and t not in ("migratehistory", "sqlite_master")}
+    private = {
+        (t, c) for t, c in touched if c in PRIVATE and t not in ("migratehistory", "sqlite_master")
+    }
     assert private == set()
 
 
