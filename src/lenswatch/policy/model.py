@@ -37,6 +37,8 @@ class Subjects(StrEnum):
     CAMERAS = "cameras"
     RECORDERS = "recorders"
     SINKS = "sinks"
+    SENDERS = "senders"
+    """Cameras, recorders and relays: what has video to send."""
     FORWARDERS = "forwarders"
     """Recorders and relays: what takes video in and may pass it on."""
     NODES = "nodes"

@@ -61,6 +61,7 @@ _KINDS = {
     Subjects.CAMERAS: ("camera",),
     Subjects.RECORDERS: ("recorder",),
     Subjects.SINKS: ("sink",),
+    Subjects.SENDERS: ("camera", "recorder", "relay"),
     Subjects.FORWARDERS: ("recorder", "relay"),
 }
 _DEPLOYMENT = "deployment"

@@ -95,6 +95,7 @@ def deployments(draw: Any, verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> De
         "cameras": ("camera",),
         "recorders": ("recorder",),
         "sinks": ("sink",),
+        "senders": ("camera", "recorder", "relay"),
         "forwarders": ("recorder", "relay"),
     }
     findings = []
