@@ -59,6 +59,16 @@ def test_no_words_give_core() -> None:
     assert [pack.id for pack in load_packs([])] == ["core"]
 
 
+def test_every_check_stands_in_a_pack() -> None:
+    """A check that no pack names would never run; one that is unknown here was never planned."""
+    from lenswatch import checks
+
+    present = {check.id for check in checks.CHECKS}
+    named = {control.check for pack in load_packs(shipped_packs()) for control in pack.controls}
+    assert present <= named
+    assert named <= CHECKS | present
+
+
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_controls_name_known_checks(name: str) -> None:
     for control in load_packs([name])[0].controls:
