@@ -41,7 +41,17 @@ def write_all(folder: Path) -> None:
 
 ELSEWHERE = ("index", "glossary", "cli", "contributing", "changelog")
 """Pages that have their own place in the table of contents."""
-FIRST = ("method", "bundle", "findings", "faces", "recorders", "flows", "policy", "scoring")
+FIRST = (
+    "method",
+    "bundle",
+    "findings",
+    "faces",
+    "recorders",
+    "flows",
+    "policy",
+    "packs",
+    "scoring",
+)
 
 
 def subjects(docs: Path) -> str:
@@ -192,14 +202,40 @@ def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def packs() -> Iterator[str]:
-    """The packs that come with the program."""
+    """Every pack that comes with the program, with all of its controls."""
     from lenswatch.policy import load_packs, shipped_packs
 
-    yield "| Pack | Version | Controls | What it is |\n|---|---|---|---|"
-    for name in sorted(shipped_packs()):
-        pack = next(pack for pack in load_packs([name]) if pack.id == name)
-        about = f"{_cell(pack.title)}. {_cell(pack.description)}"
-        yield f"| `{pack.id}` | {pack.version} | {len(pack.controls)} | {about} |"
+    loaded = {name: load_packs([name]) for name in sorted(shipped_packs())}
+    for name, found in loaded.items():
+        pack = next(pack for pack in found if pack.id == name)
+        yield f"## {_plain(pack.title)}\n"
+        yield f"`{pack.id}`, version {pack.version}. {_cell(pack.description)}\n"
+        yield "| Control | Asks | Limit | Force | Source |\n|---|---|---|---|---|"
+        for control in pack.controls:
+            source = _cell(control.source)
+            if control.basis.value == "second-hand":
+                source += " *(second-hand)*"
+            check = f"[`{control.check}`](checks/{control.check}.md)"
+            if not (Path(__file__).parent / "checks" / f"{control.check}.md").is_file():
+                check = f"`{control.check}`"
+            yield (
+                f"| `{control.id}` | {_cell(control.title)} ({check}) | {_limit(control)} "
+                f"| {control.force.value} | {source} |"
+            )
+        yield ""
+
+
+def _limit(control: Any) -> str:
+    parts = []
+    if control.min is not None:
+        parts.append(f"at least {control.min:g} {control.unit}")
+    if control.max is not None:
+        parts.append(f"at most {control.max:g} {control.unit}")
+    if control.limit_from:
+        parts.append(f"as declared (`{control.limit_from}`)")
+    if control.effective_from is not None:
+        parts.append(f"from {control.effective_from.isoformat()}")
+    return _cell(", ".join(parts)) or "–"
 
 
 if __name__ == "__main__":

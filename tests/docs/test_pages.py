@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def commands() -> Iterator[tuple[str, str]]:
                     yield str(page.relative_to(ROOT)), line[2:].partition("  #")[0].strip()
 
 
+@cache
 def root_command() -> Any:
     from typer.main import get_command
 
