@@ -571,9 +571,7 @@ def _operate(
         _or_shifted(buffer, position, row, count, stride, shift, width, short[column])
     elif kind == IPV4:
         if width == 4:
-            _addresses4(
-                buffer, position, row, count, stride, shift, wide[column - 1], wide[column]
-            )
+            _addresses4(buffer, position, row, count, stride, shift, wide[column - 1], wide[column])
     elif kind == IPV6 or kind == IPV6_IF_SET:
         if width == 16:
             _addresses6(

@@ -106,9 +106,7 @@ def group_sums(
     out_counts = np.empty(found, np.int64)
     _compact(packed, begin, groups, counts, out, out_counts)
     columns = []
-    for column, low, shift, word, width_bits in zip(
-        keys, lows, shifts, word_of, bits, strict=True
-    ):
+    for column, low, shift, word, width_bits in zip(keys, lows, shifts, word_of, bits, strict=True):
         if width_bits == 0:
             columns.append(np.full(found, low, np.uint64))
         else:

@@ -59,7 +59,9 @@ def _slot(key: np.uint64, size: int) -> int:
 
 
 @kernel
-def _insert(key: np.uint64, value: int, keys: NDArray[np.uint64], values: NDArray[np.int64]) -> bool:
+def _insert(
+    key: np.uint64, value: int, keys: NDArray[np.uint64], values: NDArray[np.int64]
+) -> bool:
     size = keys.shape[0]
     slot = _slot(key, size)
     while values[slot] >= 0 and keys[slot] != key:

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from lenswatch_kernels._jit import kernel
 
-CLASSIC_MAGICS = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1")
+CLASSIC_MAGICS = (
+    b"\xa1\xb2\xc3\xd4",
+    b"\xd4\xc3\xb2\xa1",
+    b"\xa1\xb2\x3c\x4d",
+    b"\x4d\x3c\xb2\xa1",
+)
 NG_MAGIC = b"\x0a\x0d\x0d\x0a"
 
 MOST_INTERFACES = 256

@@ -17,7 +17,13 @@ CERT_ENTERPRISE = 6871
 _CERT_REVERSE_BIT = 0x4000
 """YAF marks the reverse of its own elements by this bit of the id."""
 
-V9_SCOPES = {1: "scopeSystem", 2: "scopeInterface", 3: "scopeLineCard", 4: "scopeCache", 5: "scopeTemplate"}
+V9_SCOPES = {
+    1: "scopeSystem",
+    2: "scopeInterface",
+    3: "scopeLineCard",
+    4: "scopeCache",
+    5: "scopeTemplate",
+}
 """Scope field types of NetFlow v9's options templates (RFC 3954 section 6.1)."""
 
 

@@ -173,6 +173,35 @@ class ExportDecoder:
         self._plan_by_template[template] = len(self._plans) - 1
         return len(self._plans) - 1
 
+    def template(self, plan: int) -> Template:
+        """Template that a session's plan was compiled from."""
+        return self._plans[plan].template
+
+    def restore(self, address: int, domain: int, template: Template) -> None:
+        """Know a template from an earlier run, as if its exporter had just sent it."""
+        if template.version not in (9, 10) or not 256 <= template.id <= 65535:
+            raise ValueError("not a template of NetFlow v9 or IPFIX")
+        key = (address << 36) | (domain << 4) | template.version
+        row = int(self._session_of.get(np.array([key], np.uint64))[0])
+        if row < 0:
+            row = self._new_session(key, address, domain, template.version)
+            if row < 0:
+                return
+        self._define(row, template)
+
+    def _new_session(self, key: int, address: int, domain: int, version: int) -> int:
+        if len(self.sessions) >= MOST_SESSIONS:
+            self.losses.refused_sessions += 1
+            return -1
+        protocol = "ipfix" if version == 10 else f"netflow{version}"
+        self._session_of.set(key, len(self.sessions))
+        self.sessions.append(Session(self._book.row(address, domain, protocol), domain, version))
+        if len(self.sessions) > len(self.sequence_state):
+            grown = sequences.new_state(max(64, 2 * len(self.sessions)))
+            grown[: len(self.sequence_state)] = self.sequence_state
+            self.sequence_state = grown
+        return len(self.sessions) - 1
+
     def _define(self, session_row: int, template: Template) -> None:
         session = self.sessions[session_row]
         plan = self._plan(template)
@@ -238,9 +267,7 @@ class ExportDecoder:
         set_session = session[index.set_message]
         set_plan = self._resolve(buffer, index, set_session, datagrams)
         plans = self._packed_plans()
-        records, cut = count_records(
-            buffer, index.set_offset, index.set_length, set_plan, plans
-        )
+        records, cut = count_records(buffer, index.set_offset, index.set_length, set_plan, plans)
         for row in np.flatnonzero(cut >= 0)[:1000]:
             message = index.set_message[row]
             datagram = index.datagram[message]
@@ -260,13 +287,13 @@ class ExportDecoder:
             file=datagrams.file[datagram],
             place=datagrams.place[datagram] + index.offset[message] - datagrams.offset[datagram],
             export_ms=index.export_ms[message],
-            uptime_base=self._uptime_bases(
-                buffer, index, set_session, set_plan, records
-            ),
+            uptime_base=self._uptime_bases(buffer, index, set_session, set_plan, records),
             session=set_session,
             header_sampling=index.sampling[message],
         )
-        table = self._records(buffer, index.set_offset, index.set_length, set_plan, records, context)
+        table = self._records(
+            buffer, index.set_offset, index.set_length, set_plan, records, context
+        )
         if self._all_fields:
             self._keep_all(buffer, index, set_plan, context, session)
         late = self._release()
@@ -279,9 +306,7 @@ class ExportDecoder:
             self._packed = pack_plans(self._plans)
         return self._packed
 
-    def _sessions(
-        self, index: messages.MessageIndex, datagrams: Datagrams
-    ) -> NDArray[np.int64]:
+    def _sessions(self, index: messages.MessageIndex, datagrams: Datagrams) -> NDArray[np.int64]:
         """Session row of each message, -1 for messages that are none."""
         if not index.datagram.size:
             return np.empty(0, np.int64)
@@ -298,17 +323,12 @@ class ExportDecoder:
             rows = np.flatnonzero(missing)
             _, first = np.unique(key[rows], return_index=True)
             for row in rows[np.sort(first)]:
-                if len(self.sessions) >= MOST_SESSIONS:
-                    self.losses.refused_sessions += 1
-                    continue
-                self._session_of.set(int(key[row]), len(self.sessions))
-                domain, version = int(index.domain[row]), int(index.version[row])
-                protocol = "ipfix" if version == 10 else f"netflow{version}"
-                exporter = self._book.row(int(address[row]), domain, protocol)
-                self.sessions.append(Session(exporter, domain, version))
-            grown = sequences.new_state(len(self.sessions))
-            grown[: len(self.sequence_state)] = self.sequence_state
-            self.sequence_state = grown
+                self._new_session(
+                    int(key[row]),
+                    int(address[row]),
+                    int(index.domain[row]),
+                    int(index.version[row]),
+                )
             session = self._session_of.get(key)
         session[~good] = -1
         return session
@@ -402,10 +422,7 @@ class ExportDecoder:
         for row in waiting:
             length = int(index.set_length[row])
             self.losses.held_sets += 1
-            if (
-                self._held_count >= MOST_HELD_SETS
-                or self._held_bytes + length > MOST_HELD_BYTES
-            ):
+            if self._held_count >= MOST_HELD_SETS or self._held_bytes + length > MOST_HELD_BYTES:
                 self.losses.dropped_sets += 1
                 continue
             message = int(index.set_message[row])
@@ -631,9 +648,7 @@ class ExportDecoder:
         first_row = ends - records
         used = records > 0
         plan_rows = np.unique(set_plan[used])
-        scratch = any(
-            self._plans[row].biflow or self._plans[row].application for row in plan_rows
-        )
+        scratch = any(self._plans[row].biflow or self._plans[row].application for row in plan_rows)
         blocks = (
             np.empty((layout.WIDE_WITH_SCRATCH if scratch else layout.WIDE, total), np.uint64),
             np.empty((layout.LONG, total), np.uint32),
@@ -751,9 +766,7 @@ class ExportDecoder:
             }
         )
         # each reverse row right after its forward row
-        order = np.argsort(
-            np.concatenate((np.arange(len(table)) * 2, rows * 2 + 1)), kind="stable"
-        )
+        order = np.argsort(np.concatenate((np.arange(len(table)) * 2, rows * 2 + 1)), kind="stable")
         return concatenate([table, swapped]).take(order)
 
     # -- every field -------------------------------------------------------------------------
@@ -773,9 +786,7 @@ class ExportDecoder:
                 continue
             message = index.set_message[row]
             body = buffer[at : at + length].tobytes()
-            self._keep_records(
-                template, body, context, int(row), int(index.sequence[message])
-            )
+            self._keep_records(template, body, context, int(row), int(index.sequence[message]))
 
     def _keep_records(
         self, template: Template, body: bytes, context: _Context, row: int, sequence: int

@@ -196,4 +196,3 @@ def _structured(raw: bytes, kind: str) -> Value:
         values.append(render(raw[at : at + size], kind_of))
         at += size
     return values  # type: ignore[return-value]
-

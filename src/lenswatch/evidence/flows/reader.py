@@ -216,9 +216,7 @@ class FlowReader:
         else:
             yield from self._read_raw(row, _map(path), kind)
 
-    def _read_raw(
-        self, row: int, data: NDArray[np.uint8], kind: Kind
-    ) -> Iterator[FlowTable]:
+    def _read_raw(self, row: int, data: NDArray[np.uint8], kind: Kind) -> Iterator[FlowTable]:
         """Payloads without UDP around them: the sender and the time of arrival are unknown."""
         whole = np.array([data.size], np.int64)
         start = np.zeros(1, np.int64)
@@ -235,9 +233,7 @@ class FlowReader:
             stop = int(np.searchsorted(ends, index.offset[part] + captures.BATCH_BYTES, "right"))
             stop = max(stop, part + 1)
             offset = index.offset[part:stop]
-            yield self._exports.decode(
-                data, self._datagrams(row, offset, ends[part:stop] - offset)
-            )
+            yield self._exports.decode(data, self._datagrams(row, offset, ends[part:stop] - offset))
             part = stop
 
     def _datagrams(

@@ -162,9 +162,7 @@ class SflowDecoder:
         # the first row of a packet is the outer conversation, the one that crosses the switch
         outer, first = np.unique(columns.packet, return_index=True)
         decoded = raw[outer]
-        told = np.flatnonzero(
-            (content == samples.SAMPLED_IPV4) | (content == samples.SAMPLED_IPV6)
-        )
+        told = np.flatnonzero((content == samples.SAMPLED_IPV4) | (content == samples.SAMPLED_IPV6))
         order = np.argsort(np.concatenate((decoded, told)), kind="stable")
         sample = np.concatenate((decoded, told))[order]
         values = {

@@ -53,6 +53,10 @@ def _text_kind(head: bytes) -> Kind:
     if first.startswith("{") and ('"id.orig_h"' in first or '"orig_h"' in first):
         return Kind.ZEEK_JSON
     columns = {part.strip() for part in first.split(",")}
-    if {"sa", "da"} <= columns or {"srcAddr", "dstAddr"} <= columns or {"srcaddr", "dstaddr"} <= columns:
+    if (
+        {"sa", "da"} <= columns
+        or {"srcAddr", "dstAddr"} <= columns
+        or {"srcaddr", "dstaddr"} <= columns
+    ):
         return Kind.NFDUMP_CSV
     return Kind.UNKNOWN

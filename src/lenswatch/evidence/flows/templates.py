@@ -172,9 +172,7 @@ def compile_plan(template: Template) -> Plan:
     return Plan(template, tuple(build.operations), sampler, biflow, application, uptime)
 
 
-def _addresses(
-    build: _Builder, four: tuple[int, ...], six: tuple[int, ...], column: int
-) -> None:
+def _addresses(build: _Builder, four: tuple[int, ...], six: tuple[int, ...], column: int) -> None:
     """IPv4 where it is set, else IPv6; some templates carry both and leave one zero."""
     done = False
     for identifier in four:
@@ -352,7 +350,19 @@ def _legacy(version: int, layout: tuple[tuple[int, int], ...]) -> Template:
     return Template(5, version, tuple(Field(0, element, length) for element, length in layout))
 
 
-_COMMON = ((8, 4), (12, 4), (15, 4), (10, 2), (14, 2), (2, 4), (1, 4), (22, 4), (21, 4), (7, 2), (11, 2))
+_COMMON = (
+    (8, 4),
+    (12, 4),
+    (15, 4),
+    (10, 2),
+    (14, 2),
+    (2, 4),
+    (1, 4),
+    (22, 4),
+    (21, 4),
+    (7, 2),
+    (11, 2),
+)
 PADDING = 210
 """IANA's ``paddingOctets``."""
 
@@ -360,15 +370,32 @@ LEGACY = {
     5: _legacy(
         5,
         (
-            *_COMMON, (PADDING, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1),
+            *_COMMON,
+            (PADDING, 1),
+            (6, 1),
+            (4, 1),
+            (5, 1),
+            (16, 2),
+            (17, 2),
+            (9, 1),
+            (13, 1),
             (PADDING, 2),
         ),
     ),  # fmt: skip
     7: _legacy(
         7,
         (
-            *_COMMON, (PADDING, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1),
-            (PADDING, 2), (43, 4),
+            *_COMMON,
+            (PADDING, 1),
+            (6, 1),
+            (4, 1),
+            (5, 1),
+            (16, 2),
+            (17, 2),
+            (9, 1),
+            (13, 1),
+            (PADDING, 2),
+            (43, 4),
         ),
     ),  # fmt: skip
     1: _legacy(1, (*_COMMON, (PADDING, 2), (4, 1), (5, 1), (6, 1), (PADDING, 11))),

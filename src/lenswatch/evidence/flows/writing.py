@@ -64,9 +64,7 @@ class FlowWriter:
         if self._writer is None:
             self.write(empty().to_arrow())
         schema = with_sources(self._writer.schema, self._exporters)
-        metadata = {
-            key.decode(): value.decode() for key, value in (schema.metadata or {}).items()
-        }
+        metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         self._writer.add_key_value_metadata(metadata)
         self._writer.close()
         with self._partial.open("rb") as stream:
