@@ -63,7 +63,8 @@ class GroupedIntervals:
 
     ``cutoff`` is (groups,): intervals before it are beyond the limit. Intervals of a group closer
     than ``tolerance`` are joined, and the time between counts as covered: recorders leave a few
-    frames between two files. ``budget`` bounds the memory for closed intervals, in bytes.
+    frames between two files. ``budget`` bounds the memory for closed intervals, in bytes; call
+    :meth:`close` when done, because what is beyond it lies in a temporary file.
     """
 
     def __init__(self, cutoff: Ints, *, tolerance: int = 0, budget: int = DEFAULT_BUDGET) -> None:
@@ -147,6 +148,12 @@ class GroupedIntervals:
             return np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64)
         group, begin, end = zip(*parts, strict=True)
         return np.concatenate(group), np.concatenate(begin), np.concatenate(end)
+
+    def close(self) -> None:
+        """Remove the temporary file; nothing can be added or asked afterwards."""
+        if self._file is not None:
+            self._file.close()
+            self._runs.clear()
 
     def _make_room(self) -> None:
         group, begin, end = _merged(

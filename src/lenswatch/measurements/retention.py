@@ -354,8 +354,10 @@ class _StoreColumns:
         self.configured = _configured(reading, self.camera, self.kind)
         self.broken_file = np.array([reading.broken.get(int(c), "") for c in self.camera], object)
         if not keep:
+            self._intervals.close()
             return None
         group, begin, end = self._intervals.disjoint()
+        self._intervals.close()
         footage = (self.node[group] >= 0) & np.isin(self.kind[group], _FOOTAGE)
         group = group[footage]
         return Footage(self.number, self.node[group], begin[footage], end[footage])

@@ -130,7 +130,7 @@ def _add_row(
 
 
 def _utc_name(stem: str) -> NameTime:
-    """Time in a path without its ending. Recordings are named in UTC since 0.12; the time zone is not that of the store."""
+    """Time in a path without its ending: recordings are named in UTC, not in the store's zone."""
     time = find_time(stem)
     return NameTime(time.begin, time.last, 0) if time.begin != NEVER else time
 

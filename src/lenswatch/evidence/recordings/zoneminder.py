@@ -1,8 +1,9 @@
 """ZoneMinder: MySQL or MariaDB, live or dumped, and its events folder.
 
 ``StartDateTime`` is the server's **local** time; ``Frames.TimeStamp`` is UTC, in a dump (whose
-``TIME_ZONE='+00:00'`` moves TIMESTAMP columns and no others) and in our own session. Where both are there the offset of
-each event follows from the evidence, daylight saving time included; else it is the declared zone.
+``TIME_ZONE='+00:00'`` moves TIMESTAMP columns and no others) and in our own session. Where both
+are there the offset of each event follows from the evidence, daylight saving time included; else
+it is the declared zone.
 
 Never read: ``Monitors.User``, ``Pass``, ``Path``; ``Events.Name``, ``Notes``, ``Cause``.
 """

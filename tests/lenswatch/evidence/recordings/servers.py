@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of data stay rows)
 """Real database servers for the tests: started in a folder of their own, on a socket, stopped after.
 
 Debian: ``mariadb-server``, ``postgresql``. As root they run as the users that their packages made,

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of data stay rows)
 """Viseron in a real PostgreSQL, Shinobi in a real MariaDB, Moonfire in SQLite; live and dumped."""
 
 from __future__ import annotations

@@ -129,8 +129,7 @@ def test_cameras_by_folder_and_by_the_beginning_of_the_name(tmp_path: Path, stor
 def test_hostile_names_reach_no_message(tmp_path: Path, store: Path) -> None:
     (store / "cam1").mkdir(parents=True)
     for name in (b"a\nb.mp4", b"\xff\xfe\x80.mp4", b"\x1b[31mred.mp4"):
-        with open(os.path.join(os.fsencode(store / "cam1"), name), "wb") as out:
-            out.write(b"broken")
+        (store / "cam1" / os.fsdecode(name)).write_bytes(b"broken")
     table = read_all(tmp_path, "directory", cameras=CAMERAS)
     assert len(table.rows) == 3
     for message in table.messages:

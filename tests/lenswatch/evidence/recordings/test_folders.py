@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of data stay rows)
 """MediaMTX, motion, S3 inventories and camera reports: systems without a database of their own."""
 
 from __future__ import annotations

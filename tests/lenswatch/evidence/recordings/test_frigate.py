@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of data stay rows)
 """Frigate: databases of its three kinds of schema, its settings, and everything that escapes."""
 
 from __future__ import annotations

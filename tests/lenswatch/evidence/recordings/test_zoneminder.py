@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of data stay rows)
 """ZoneMinder: its own schema in a real MariaDB, live and dumped, and its daemon recording."""
 
 from __future__ import annotations

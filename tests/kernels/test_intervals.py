@@ -1,0 +1,113 @@
+"""Intervals per group against literal counting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lenswatch_kernels.intervals import GroupedIntervals, held_elsewhere, merge_intervals
+from tests.reference import intervals as naive
+
+pytestmark = pytest.mark.kernel
+
+rows = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(-30, 60), st.integers(0, 25)).map(
+        lambda row: (row[0], row[1], row[1] + row[2])
+    ),
+    max_size=40,
+)
+
+
+def columns(found: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    table = np.array(found, np.int64).reshape(-1, 3)
+    return table[:, 0].astype(np.int32), table[:, 1], table[:, 2]
+
+
+@settings(max_examples=60)
+@given(rows, st.integers(-20, 60), st.integers(0, 4), st.integers(1, 7))
+@example([(0, 10, 10), (0, 5, 5)], 7, 0, 1)
+@example([(0, 0, 5), (0, 20, 25), (0, 5, 20)], 0, 0, 1)
+def test_summary(found: list[tuple[int, int, int]], cutoff: int, tolerance: int, batch: int) -> None:  # fmt: skip
+    collected = GroupedIntervals(np.full(1, cutoff), tolerance=tolerance)
+    collected.grow(np.full(3, cutoff))
+    group, begin, end = columns(found)
+    for first in range(0, len(found), batch):
+        part = slice(first, first + batch)
+        collected.add(group[part], begin[part], end[part])
+    result = collected.summary()
+    for g in range(3):
+        expected = naive.summary(found, g, cutoff, tolerance)
+        assert result.count[g] == expected[0]
+        if expected[0]:
+            assert (result.oldest[g], result.newest[g]) == expected[1:3]
+        measured = (result.covered[g], result.beyond[g], result.count_beyond[g], result.gaps[g],
+                    result.longest_gap[g])  # fmt: skip
+        assert measured == expected[3:]
+
+
+@settings(max_examples=60)
+@given(rows, st.integers(0, 4))
+def test_union(found: list[tuple[int, int, int]], tolerance: int) -> None:
+    group, begin, end = merge_intervals(*columns(found), groups=3, tolerance=tolerance)
+    expected = [(g, *part) for g in range(3) for part in naive.islands(found, g, tolerance)]
+    assert list(zip(group.tolist(), begin.tolist(), end.tolist(), strict=True)) == expected
+
+
+def test_spilling_to_disk_changes_nothing() -> None:
+    random = np.random.default_rng(5)
+    group = random.integers(0, 7, 3000).astype(np.int32)
+    begin = random.integers(0, 100_000, 3000)
+    end = begin + random.integers(0, 30, 3000)
+    cutoff = np.full(7, 50_000)
+    results = []
+    for budget in (4096, 1 << 20):
+        collected = GroupedIntervals(cutoff, budget=budget)
+        for first in range(0, 3000, 500):
+            collected.add(*(c[first : first + 500] for c in (group, begin, end)))
+        results.append((collected.summary(), collected.disjoint()))
+        assert bool(collected._runs) == (budget == 4096)
+        collected.close()
+    (small, small_union), (large, large_union) = results
+    for name in small.__slots__:
+        np.testing.assert_array_equal(getattr(small, name), getattr(large, name))
+    for one, other in zip(small_union, large_union, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@settings(max_examples=40)
+@given(rows, rows)
+def test_held_elsewhere(one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]) -> None:
+    first = merge_intervals(*columns([(0, *row[1:]) for row in one]), groups=1)
+    second = merge_intervals(*columns([(0, *row[1:]) for row in other]), groups=1)
+    a = {t for _, begin, end in one for t in range(begin, end)}
+    b = {t for _, begin, end in other for t in range(begin, end)}
+    measured = held_elsewhere(first[1], first[2], second[1], second[2])
+    assert measured == (len(a & b), len(a - b), len(b - a))
+
+
+def test_wrong_arguments() -> None:
+    one = np.zeros(1, np.int64)
+    with pytest.raises(ValueError, match="outside 0..0"):
+        GroupedIntervals(one).add(np.array([1], np.int32), one, one)
+    with pytest.raises(ValueError, match="ends before"):
+        GroupedIntervals(one).add(np.array([0], np.int32), one, one - 1)
+    with pytest.raises(ValueError, match="one length"):
+        GroupedIntervals(one).add(np.zeros(2, np.int32), one, one)
+    with pytest.raises(ValueError, match="must not change"):
+        GroupedIntervals(one).grow(one + 1)
+    with pytest.raises(ValueError, match="cutoff has shape"):
+        GroupedIntervals(np.zeros(2)).grow(one)
+    with pytest.raises(ValueError, match="tolerance"):
+        GroupedIntervals(one, tolerance=-1)
+    with pytest.raises(ValueError, match="budget"):
+        GroupedIntervals(one, budget=1)
+    with pytest.raises(ValueError, match="disjoint"):
+        held_elsewhere(np.array([0, 1]), np.array([2, 3]), one, one)
+
+
+def test_nothing_at_all() -> None:
+    collected = GroupedIntervals(np.zeros(0, np.int64))
+    assert len(collected.summary().count) == 0
+    assert [len(column) for column in collected.disjoint()] == [0, 0, 0]
