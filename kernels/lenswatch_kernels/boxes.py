@@ -50,7 +50,8 @@ def decode_centres(
     """Faces in a centre heat map of stride 4, in no order, overlapping ones included.
 
     ``heat`` is (h, w), ``size`` and ``offset`` (2, h, w) with y first, ``landmarks``
-    (10, h, w) with y before x and relative to the box. Cells at or below ``threshold`` are no faces, NaN neither.
+    (10, h, w) with y before x and relative to the box. Cells at or below ``threshold`` are no
+    faces, NaN neither.
     """
     height, width = heat.shape
     if size.shape != (2, height, width) or offset.shape != (2, height, width):

@@ -5,8 +5,12 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from lenswatch.checks import (
+    capability_over_declared,
     face_captured,
+    face_identifiable,
+    mask_leak,
     mask_missing,
+    mask_weak,
     retention_configured_vs_actual,
     retention_copies,
     retention_escapes,
@@ -27,8 +31,12 @@ from lenswatch.errors import UsageError
 __all__ = ["CHECKS", "Check", "load_checks"]
 
 CHECKS: tuple[Check, ...] = (
+    capability_over_declared.CHECK,
     face_captured.CHECK,
+    face_identifiable.CHECK,
+    mask_leak.CHECK,
     mask_missing.CHECK,
+    mask_weak.CHECK,
     retention_configured_vs_actual.CHECK,
     retention_copies.CHECK,
     retention_escapes.CHECK,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import CameraFaces
-from lenswatch.model import EvidenceRef, Interval
+from lenswatch.model import Confidence, EvidenceRef, Interval, Verdict
 from lenswatch.policy import Control
 
 NO_VIDEO = "There is no video of this camera in the evidence."
@@ -106,3 +106,22 @@ def _first_problem(camera: CameraFaces) -> str:
         return ""
     problem = camera.problems[0]
     return f"{problem.file}: {problem.message}."
+
+
+def without_masks(
+    measurements: Measurements, row: int, camera: CameraFaces | None
+) -> tuple[Verdict | None, Confidence, str]:
+    """The verdict on a camera on which no mask was seen; the verdict is None where one was."""
+    why_not = unreadable(camera)
+    if camera is None or why_not:
+        return Verdict.INCONCLUSIVE, Confidence.LOW, why_not
+    if camera.masks.masked_tracks:
+        return None, Confidence.MEDIUM, ""
+    declared = measurements.inventory.declared_masked
+    if declared is not None and declared[row] == 1.0:
+        reason = "Declared to mask faces, but no mask was seen to judge."
+        return Verdict.INCONCLUSIVE, Confidence.LOW, reason
+    if declared is not None and declared[row] == 0.0:
+        return Verdict.NOT_APPLICABLE, Confidence.HIGH, "The camera is declared not to mask faces."
+    reason = "No mask was seen, and the inventory does not say whether there should be one."
+    return Verdict.INCONCLUSIVE, Confidence.LOW, reason

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from scipy.stats import beta
-
 from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.measurements.shares import count_interval
+from lenswatch.model import Confidence, Finding, Verdict
 from lenswatch.policy import Control
 
 
@@ -61,7 +60,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 or "Neither a face nor a mask was seen. Finding nothing is no proof of a mask."
             )
             continue
-        interval = _interval(faces, faces + masks)
+        interval = count_interval(faces, faces + masks)
         whole = partial(
             finding,
             subject=name,
@@ -97,14 +96,6 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 reason=f"{masks} masked and {faces} unmasked faces were seen: too few to rule out "
                 f"that {ruled_out:.0%} go unmasked.",
             )
-
-
-def _interval(hits: int, of: int) -> Interval:
-    """Clopper and Pearson, one-sided where there was no hit or nothing but hits."""
-    tail = 0.05 if hits in (0, of) else 0.025
-    lower = float(beta.ppf(tail, hits, of - hits + 1)) if hits else 0.0
-    upper = float(beta.ppf(1.0 - tail, hits + 1, of - hits)) if hits < of else 1.0
-    return Interval(lower, upper, 0.95, "Clopper-Pearson")
 
 
 CHECK = Check(

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.video.detectors import Detector, open_detector
-from lenswatch.evidence.video.looking import Looker
+from lenswatch.evidence.video.looking import Looker, MaskTrack
 from lenswatch.evidence.video.reader import VideoReader
 from lenswatch.evidence.video.search import MODES
 from lenswatch.evidence.video.tracking import Track
 from lenswatch.measurements.capability import Capability, from_geometry, from_inter_eye
-from lenswatch.measurements.masks import MaskMeasurement, nothing_observed
+from lenswatch.measurements.masks import MaskMeasurement, summarise
 from lenswatch.measurements.shares import share_interval
 from lenswatch.model import Interval, Problem
 from lenswatch_kernels.light import histogram
@@ -37,6 +37,9 @@ Progress = Callable[[str, int, int], None]
 
 DARK = 20.0
 """Mean brightness (0..255) below which a picture shows too little to say that no face was there."""
+
+EYE_STEPS = (8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 90.0, 120.0)
+"""Distances between the eyes in px for which the share of time is given."""
 
 _CLOCK = 0.1
 """Seconds of the grid on which time with and without a face is counted."""
@@ -96,6 +99,9 @@ class CameraFaces:
     sizes: Sizes
     inter_eye_px: float
     """Between the eyes of the largest face; NaN where there is none."""
+    shares_by_eyes: tuple[tuple[float, float, Interval | None], ...]
+    """For each of :data:`EYE_STEPS` the share of time with a face whose eyes are at least that far
+    apart, and its interval."""
     first_seen: tuple[str, float] | None
     """File and second of the clearest face."""
     light: float
@@ -194,8 +200,10 @@ class _Camera:
     files: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     tracks: list[tuple[str, Track]] = field(default_factory=list)
-    in_view: list[NDArray[np.bool_]] = field(default_factory=list)
-    """For each file, whether a face was in view at each tick of the clock."""
+    masks: list[tuple[str, MaskTrack]] = field(default_factory=list)
+    eyes: list[NDArray[np.float32]] = field(default_factory=list)
+    """For each file and tick of the clock the largest distance between eyes in view, -1 without a
+    face."""
     brightness: list[float] = field(default_factory=list)
     seconds: float = 0.0
     width: int = 0
@@ -224,18 +232,22 @@ def _measure_camera(
 def _measure_file(file: VideoFile, camera: _Camera, detector: Detector, mode: str) -> None:
     looker = Looker(detector, mode)
     tracks: list[Track] = []
+    masks: list[MaskTrack] = []
     with VideoReader(file.path, name=file.relative) as reader:
         for frame in reader:
             look = looker.step(frame)
             if look is None:
                 continue
             tracks.extend(track for track in look.ended if track.confirmed)
+            masks.extend(mask for mask in look.ended_masks if mask.confirmed)
             if look.complete:
                 counts = histogram(frame.luma)
                 camera.brightness.append(float(counts @ np.arange(256) / max(counts.sum(), 1)))
             camera.width = max(camera.width, frame.luma.shape[1])
             camera.height = max(camera.height, frame.luma.shape[0])
-    tracks.extend(track for track in looker.finish() if track.confirmed)
+    open_tracks, open_masks = looker.finish()
+    tracks.extend(track for track in open_tracks if track.confirmed)
+    masks.extend(mask for mask in open_masks if mask.confirmed)
     damage = reader.damage
     if reader.frames == 0:
         camera.problems.append(
@@ -247,13 +259,15 @@ def _measure_file(file: VideoFile, camera: _Camera, detector: Detector, mode: st
         cut = "; it ends before its time" if damage.truncated else ""
         message = f"damaged: {damage.packets} packets and {damage.frames} frames{cut}"
         camera.problems.append(_problem(file, message, "copy it again from the recorder"))
-    ticks = np.zeros(math.ceil(reader.seconds / _CLOCK), np.bool_)
+    ticks = np.full(math.ceil(reader.seconds / _CLOCK), -1.0, np.float32)
     for track in tracks:
         # A sighting stands for the frame it was in, so a track lasts one frame longer.
         last = track.end + reader.frame_seconds
-        ticks[int(track.start / _CLOCK) : math.ceil(last / _CLOCK - 1e-9)] = True
-    camera.in_view.append(ticks)
+        span = ticks[int(track.start / _CLOCK) : math.ceil(last / _CLOCK - 1e-9)]
+        np.maximum(span, max(track.inter_eye, 0.0), out=span)
+    camera.eyes.append(ticks)
     camera.tracks.extend((file.relative, track) for track in tracks)
+    camera.masks.extend((file.relative, mask) for mask in masks)
     camera.seconds += reader.seconds
     camera.frames += reader.frames
     camera.examined += looker.effort.examined
@@ -269,8 +283,7 @@ def _problem(file: VideoFile, message: str, remedy: str) -> Problem:
 
 
 def _summary(node_id: str, camera: _Camera, inventory: Inventory) -> CameraFaces:
-    ticks = np.concatenate(camera.in_view) if camera.in_view else np.zeros(0, np.bool_)
-    share = float(ticks.mean()) if len(ticks) else math.nan
+    eyes = np.concatenate(camera.eyes) if camera.eyes else np.zeros(0, np.float32)
     brightness = np.array(camera.brightness)
     largest = max(camera.tracks, key=lambda t: t[1].largest_height, default=None)
     clearest = max(camera.tracks, key=lambda t: t[1].best_score, default=None)
@@ -290,20 +303,27 @@ def _summary(node_id: str, camera: _Camera, inventory: Inventory) -> CameraFaces
             camera.truncated,
             camera.work,
         ),
-        share_with_face=share,
-        share_interval=share_interval(ticks, _CLOCK),
+        share_with_face=_share(eyes >= 0.0),
+        share_interval=share_interval(eyes >= 0.0, _CLOCK),
         tracks=len(camera.tracks),
         best_score=clearest[1].best_score if clearest else 0.0,
         sizes=_sizes([track for _, track in camera.tracks]),
         inter_eye_px=inter_eye,
+        shares_by_eyes=tuple(
+            (step, _share(eyes >= step), share_interval(eyes >= step, _CLOCK)) for step in EYE_STEPS
+        ),
         first_seen=(clearest[0], clearest[1].start) if clearest else None,
         light=float(np.median(brightness)) if len(brightness) else math.nan,
         dark_share=float((brightness < DARK).mean()) if len(brightness) else math.nan,
-        masks=nothing_observed(len(camera.tracks)),
+        masks=summarise(camera.masks, len(camera.tracks)),
         declared=_declared(node_id, inventory),
         observed=from_inter_eye(inter_eye),
         problems=tuple(camera.problems),
     )
+
+
+def _share(ticks: NDArray[np.bool_]) -> float:
+    return float(ticks.mean()) if len(ticks) else math.nan
 
 
 def _sizes(tracks: list[Track]) -> Sizes:

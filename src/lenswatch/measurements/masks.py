@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from lenswatch.evidence.video.looking import MaskTrack
+from lenswatch.evidence.video.masking import Kind
 
 
 class MaskState(StrEnum):
@@ -43,7 +49,28 @@ class MaskMeasurement:
     leaks: tuple[Leak, ...]
 
 
-def nothing_observed(tracks: int) -> MaskMeasurement:
-    """Of a camera on which no mask was seen."""
-    state = MaskState.NONE if tracks else MaskState.NOT_OBSERVABLE
-    return MaskMeasurement(state, 0, (), float("nan"), ())
+_STATES = {
+    Kind.NONE: MaskState.NONE,
+    Kind.BLUR: MaskState.BLUR,
+    Kind.MOSAIC: MaskState.MOSAIC,
+    Kind.SOLID: MaskState.SOLID,
+}
+
+
+def summarise(masks: Sequence[tuple[str, MaskTrack]], tracks: int) -> MaskMeasurement:
+    """Masks of one camera from its confirmed mask tracks, each with its file.
+
+    ``tracks`` is the number of unmasked faces. The state is the kind of most masks where there are
+    any, ``none`` where only faces were seen, ``not-observable`` where nothing was.
+    """
+    if not masks:
+        state = MaskState.NONE if tracks else MaskState.NOT_OBSERVABLE
+        return MaskMeasurement(state, 0, (), math.nan, ())
+    counts = Counter(_STATES[mask.kind] for _, mask in masks)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    leaks = sorted(
+        (Leak(file, *leak) for file, mask in masks for leak in mask.leaks),
+        key=lambda leak: (leak.file, leak.start, leak.end, leak.height_px),
+    )
+    weakest = max(mask.effective_px for _, mask in masks)
+    return MaskMeasurement(ordered[0][0], len(masks), tuple(ordered), weakest, tuple(leaks))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv  # scipy.stats would cost half a second to import
 
 from lenswatch.model import Interval
 
@@ -36,8 +36,8 @@ def share_interval(
     looks = max(len(ticks) * tick_seconds / memory_seconds(ticks, tick_seconds), 1.0)
     hits = share * looks
     tail = (1.0 - level) / (1.0 if share in (0.0, 1.0) else 2.0)
-    lower = 0.0 if share == 0.0 else float(beta.ppf(tail, hits, looks - hits + 1.0))
-    upper = 1.0 if share == 1.0 else float(beta.ppf(1.0 - tail, hits + 1.0, looks - hits))
+    lower = 0.0 if share == 0.0 else float(betaincinv(hits, looks - hits + 1.0, tail))
+    upper = 1.0 if share == 1.0 else float(betaincinv(hits + 1.0, looks - hits, 1.0 - tail))
     return Interval(min(lower, share), max(upper, share), level, METHOD)
 
 
@@ -59,3 +59,16 @@ def memory_seconds(ticks: NDArray[np.bool_], tick_seconds: float) -> float:
     enough = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     steps = float(sums[enough[0]]) if len(enough) else float(sums.max())
     return max(max(steps, 1.0) * tick_seconds, DWELL)
+
+
+def count_interval(hits: int, of: int, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's interval of a share of independent things, one-sided at 0 and 1.
+
+    ``of`` must be positive.
+    """
+    if not 0 <= hits <= of or of < 1:
+        raise ValueError("hits must be between 0 and a positive number")
+    tail = (1.0 - level) / (1.0 if hits in (0, of) else 2.0)
+    lower = float(betaincinv(hits, of - hits + 1, tail)) if hits else 0.0
+    upper = float(betaincinv(hits + 1, of - hits, 1.0 - tail)) if hits < of else 1.0
+    return Interval(lower, upper, level, "Clopper-Pearson")

@@ -4,8 +4,9 @@ A frame is decoded (cheap), compared with what was last looked at (cheaper), and
 detector (dear) only in part:
 
 - every :data:`INTERVAL` seconds all parts that changed since their last look;
-- between, the places where a face is hinted at but not yet confirmed, and the place of the face
-  that may become the largest, so that neither depends on the luck of the interval.
+- between, the places where a face is hinted at but not yet confirmed, the place of the face that
+  may become the largest, and every masked head, so that none of these depends on the luck of the
+  interval: a mask that fails for one frame is seen to fail.
 
 What was looked at is counted, never assumed.
 """
@@ -13,16 +14,18 @@ What was looked at is counted, never assumed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.video.detectors import Detector
+from lenswatch.evidence.video.masking import HINT, Kind, Masks, find_masks, judge, shrunk_hints
 from lenswatch.evidence.video.reader import Frame
 from lenswatch.evidence.video.search import fast_scale, look, search
 from lenswatch.evidence.video.tracking import Track, Tracker
 from lenswatch_kernels.boxes import Faces, no_faces, suppress
+from lenswatch_kernels.masks import block_size, blur_width
 from lenswatch_kernels.tiles import TILE, changed_tiles, copy_tiles, rectangles
 
 INTERVAL = 0.5
@@ -40,7 +43,7 @@ _OVERHEAD = 16
 _NEARLY_ALL = 0.75
 """Share of the picture from which one look at all of it is cheaper than several."""
 
-HINT = 0.6
+_UNCLEAR = 0.6
 """A box that scores this share of the detector's threshold is followed until it is clear."""
 
 _LARGEST = 0.85
@@ -63,6 +66,46 @@ class Effort:
     """Pixels given to the detector, as a multiple of one frame's."""
 
 
+@dataclass(slots=True)
+class MaskTrack:
+    """One masked region while it was in view."""
+
+    track: Track
+    kinds: list[int]
+    """Sightings of each :class:`~lenswatch.evidence.video.masking.Kind`."""
+    hinted: int = 0
+    """Sightings at which a face detector pointed there too."""
+    effective_px: float = 0.0
+    """The most that was left across the head at any sighting, in independent pixels."""
+    slips: list[tuple[float, float]] = field(default_factory=list)
+    """Time and height in px of each unmasked face seen in its place."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Seen three times; a fill must also have moved, as signs and screens do not."""
+        enough = self.track.sightings >= 3
+        return enough and (self.kind is not Kind.SOLID or self.track.travelled >= 0.5)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind seen most."""
+        return Kind(int(np.argmax(self.kinds)))
+
+    @property
+    def leaks(self) -> list[tuple[float, float, float]]:
+        """Start, end and height of each time a face showed while the mask was there before and
+        after."""
+        inside = [slip for slip in self.slips if self.track.start < slip[0] < self.track.end]
+        result: list[tuple[float, float, float]] = []
+        for time, height in inside:
+            if result and time - result[-1][1] <= INTERVAL:
+                start, _, tallest = result.pop()
+                result.append((start, time, max(tallest, height)))
+            else:
+                result.append((time, time, height))
+        return result
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """The state of knowledge after a frame."""
@@ -72,10 +115,12 @@ class Look:
     """Faces held to be in view: seen in this frame, or before in a part that has not changed."""
     complete: bool
     """Whether all that changed was looked at, not just places of interest."""
-    where: NDArray[np.int64]
-    """Position of each face among ``Looker.tracker.tracks``."""
+    masks: Masks
+    """Masked regions; in a look that is not complete, those at the places looked at."""
     ended: list[Track]
-    """Tracks that ended before this frame."""
+    """Tracks of unmasked faces that ended before this frame."""
+    ended_masks: list[MaskTrack]
+    """Tracks of masked regions that ended before this frame."""
 
 
 class Looker:
@@ -89,6 +134,7 @@ class Looker:
         self.tracker = Tracker()
         self.threshold = detector.threshold
         self._hints = Tracker()
+        self._masks = MaskTracker()
         self._reference: NDArray[np.uint8] | None = None
         self._faces = no_faces()
         self._last = -math.inf
@@ -107,20 +153,23 @@ class Looker:
             return self._look_at_changes(frame)
         return self._follow(frame)
 
-    def finish(self) -> list[Track]:
-        """The tracks still open at the end."""
-        return self.tracker.finish()
+    def finish(self) -> tuple[list[Track], list[MaskTrack]]:
+        """The tracks of faces and of masks still open at the end."""
+        return self.tracker.finish(), self._masks.finish()
 
     def _look_at_all(self, frame: Frame) -> Look:
         if self._reference is None or self._reference.shape != frame.luma.shape:
             self._reference = np.ascontiguousarray(frame.luma).copy()
         else:
             np.copyto(self._reference, frame.luma)
-        found = search(frame.rgb(), self.detector, self.mode, self.threshold * HINT)
+        picture = frame.rgb()
+        found = search(picture, self.detector, self.mode, HINT)
+        shrunk = shrunk_hints(picture, self.detector)
+        found = suppress(_join([found, shrunk]), _OVERLAP)
         self._last = self._last_full = frame.time
         self.effort.examined += 1
-        self.effort.pixels += 1.0
-        return self._know(frame.time, found, complete=True)
+        self.effort.pixels += 1.42
+        return self._know(frame, found, complete=True)
 
     def _look_at_changes(self, frame: Frame) -> Look:
         assert self._reference is not None
@@ -129,19 +178,20 @@ class Looker:
         self._last = frame.time
         self.effort.examined += 1
         if not changed.any():
-            return self._know(frame.time, self._faces, complete=True)
+            return self._know(frame, self._faces, complete=True)
         copy_tiles(frame.luma, changed, self._reference)
         parts = rectangles(changed, _MARGIN, _OVERHEAD)
         area = ((parts[:, 2] - parts[:, 0]) * (parts[:, 3] - parts[:, 1])).sum()
         if area >= _NEARLY_ALL * changed.size:
             return self._look_at_all(frame)
         return self._know(
-            frame.time, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=True
+            frame, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=True
         )
 
     def _mark_weak(self, changed: NDArray[np.bool_]) -> None:
         """Look again at boxes that are not certain even where nothing changed."""
-        weak = self._faces.scores < self.threshold * 1.2
+        scores = self._faces.scores
+        weak = (scores > self.threshold * _UNCLEAR) & (scores < self.threshold * 1.2)
         for x, y, w, h in self._faces.boxes[weak]:
             top, left = max(int(y) // TILE, 0), max(int(x) // TILE, 0)
             changed[top : int(y + h) // TILE + 1, left : int(x + w) // TILE + 1] = True
@@ -162,7 +212,7 @@ class Looker:
             return None
         self.effort.followed += 1
         return self._know(
-            frame.time, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=False
+            frame, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=False
         )
 
     def _places_of_interest(self, time: float) -> NDArray[np.float32]:
@@ -176,6 +226,7 @@ class Looker:
         for track, box in zip(self._hints.tracks, self._hints.current, strict=True):
             if time - track.end <= INTERVAL and track.best_score <= self.threshold:
                 chosen.append(box)
+        chosen.extend(self._masks.places(time))
         return np.array(chosen, np.float32).reshape(-1, 4)
 
     def _look_at(self, frame: Frame, parts: NDArray[np.int64], margin: int) -> Faces:
@@ -194,7 +245,7 @@ class Looker:
                     np.ascontiguousarray(crop),
                     self.detector,
                     self._scale(frame),
-                    self.threshold * HINT,
+                    HINT,
                     mirrored=False,
                 )
             else:
@@ -220,22 +271,100 @@ class Looker:
                 Faces(boxes[trusted], faces.scores[trusted], (faces.landmarks + shift)[trusted])
             )
         kept = Faces(known.boxes[stays], known.scores[stays], known.landmarks[stays])
-        joined = Faces(*(np.concatenate(p) for p in zip(kept, *found, strict=True)))
-        return suppress(joined, _OVERLAP)
+        return suppress(_join([kept, *found]), _OVERLAP)
 
     def _scale(self, frame: Frame) -> float:
         return fast_scale(frame.luma.size)
 
-    def _know(self, time: float, found: Faces, *, complete: bool) -> Look:
+    def _know(self, frame: Frame, found: Faces, *, complete: bool) -> Look:
+        time = frame.time
         self._faces = found
-        self._hints.update(time, found)
-        sure = found.scores > self.threshold
-        faces = Faces(found.boxes[sure], found.scores[sure], found.landmarks[sure])
-        ended, where = self.tracker.update(time, faces)
+        kinds = judge(frame.luma, found)
+        bare = kinds == Kind.NONE
+        self._hints.update(time, _choose(found, bare & (found.scores > self.threshold * _UNCLEAR)))
+        faces = _choose(found, bare & (found.scores > self.threshold))
+        if complete:
+            masks = find_masks(frame.luma, found, kinds)
+        else:
+            masks = Masks(found.boxes[~bare], kinds[~bare], np.ones(int((~bare).sum()), np.bool_))
+        ended, _ = self.tracker.update(time, faces)
+        ended_masks = self._masks.update(frame, masks, faces)
         for track in self.tracker.tracks:
             if track.confirmed:
                 self._largest = max(self._largest, track.largest_height)
-        return Look(time, faces, complete, where, ended)
+        return Look(time, faces, complete, masks, ended, ended_masks)
+
+
+class MaskTracker:
+    """Masked regions followed over time, and faces that show where one was."""
+
+    def __init__(self) -> None:
+        self._tracker = Tracker()
+        self._known: dict[int, MaskTrack] = {}
+
+    def places(self, time: float) -> list[NDArray[np.float32]]:
+        """Boxes of masks that were there at the last looks."""
+        return [
+            box
+            for track, box in zip(self._tracker.tracks, self._tracker.current, strict=True)
+            if track.sightings >= 2 and time - track.end <= 2 * INTERVAL
+        ]
+
+    def update(self, frame: Frame, masks: Masks, faces: Faces) -> list[MaskTrack]:
+        """Take in a look; the tracks that ended before it."""
+        self._note_slips(frame.time, faces)
+        count = len(masks.boxes)
+        stand_in = Faces(
+            masks.boxes, np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32)
+        )
+        ended, where = self._tracker.update(frame.time, stand_in)
+        result = [self._known.pop(id(track)) for track in ended]
+        for i, position in enumerate(where):
+            track = self._tracker.tracks[position]
+            mask = self._known.setdefault(id(track), MaskTrack(track, [0, 0, 0, 0]))
+            mask.kinds[masks.kinds[i]] += 1
+            mask.hinted += bool(masks.hinted[i])
+            left = effective_px(frame.luma, masks.boxes[i], Kind(int(masks.kinds[i])))
+            mask.effective_px = max(mask.effective_px, left)
+        return result
+
+    def finish(self) -> list[MaskTrack]:
+        """The tracks still open at the end."""
+        return [self._known.pop(id(track)) for track in self._tracker.finish()]
+
+    def _note_slips(self, time: float, faces: Faces) -> None:
+        centres = faces.boxes[:, :2] + faces.boxes[:, 2:] / 2
+        for track, box in zip(self._tracker.tracks, self._tracker.current, strict=True):
+            if track.sightings < 2:
+                continue
+            apart = np.abs(centres - (box[:2] + box[2:] / 2))
+            here = (apart < box[2:] * 0.7).all(axis=1) if len(centres) else np.zeros(0, np.bool_)
+            for face in faces.boxes[here]:
+                self._known[id(track)].slips.append((time, float(face[3])))
+
+
+def effective_px(luma: NDArray[np.uint8], box: NDArray[np.float32], kind: Kind) -> float:
+    """Independent pixels that a mask leaves across a head: 0 for a fill or where it is unclear.
+
+    A mosaic leaves its blocks; a blur of standard deviation σ leaves one value in every 2.355 σ,
+    its full width at half maximum.
+    """
+    place = np.round(box).astype(np.int64)
+    if kind is Kind.MOSAIC:
+        left = float(box[2]) / block_size(luma, place)
+    elif kind is Kind.BLUR:
+        left = float(box[2]) / (2.355 * blur_width(luma, place))
+    else:
+        return 0.0
+    return left if math.isfinite(left) else 0.0
+
+
+def _join(parts: list[Faces]) -> Faces:
+    return Faces(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+
+
+def _choose(faces: Faces, chosen: NDArray[np.bool_]) -> Faces:
+    return Faces(faces.boxes[chosen], faces.scores[chosen], faces.landmarks[chosen])
 
 
 def _inside(points: NDArray[np.floating], box: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -34,6 +34,10 @@ class Track:
     """Distance between the eyes at the largest sighting, px."""
     heights: list[float] = field(default_factory=list)
     """Heights of the sightings, at most 64, evenly thinned."""
+    origin: tuple[float, float] = (0.0, 0.0)
+    """Centre of the first sighting, px."""
+    travelled: float = 0.0
+    """Greatest distance from there, in heights of the largest sighting."""
 
     @property
     def confirmed(self) -> bool:
@@ -89,7 +93,8 @@ class Tracker:
 
     def _begin(self, time: float, box: NDArray[np.float32], score: float, apart: float) -> int:
         height = float(box[3])
-        self._tracks.append(Track(time, time, 1, score, height, time, apart, [height]))
+        origin = (float(box[0] + box[2] / 2), float(box[1] + box[3] / 2))
+        self._tracks.append(Track(time, time, 1, score, height, time, apart, [height], origin))
         self._boxes = np.concatenate([self._boxes, box[None]])
         self._velocity = np.concatenate([self._velocity, np.zeros((1, 2), np.float32)])
         self._seen = np.append(self._seen, time)
@@ -114,6 +119,9 @@ class Tracker:
         height = float(box[3])
         if height > track.largest_height and math.isfinite(height):
             track.largest_height, track.largest_time, track.inter_eye = height, time, apart
+        x, y = float(box[0] + box[2] / 2), float(box[1] + box[3] / 2)
+        away = math.hypot(x - track.origin[0], y - track.origin[1])
+        track.travelled = max(track.travelled, away / max(track.largest_height, 1.0))
         if track.sightings % self._thinning[position] == 0:
             track.heights.append(height)
             if len(track.heights) > 64:

@@ -1,0 +1,80 @@
+"""Does a face slip through the mask for a frame or two?
+
+Every masked head is followed frame by frame. A leak is an unmasked face in the place of a mask that
+was there before and after. Passes where masks were followed and none slipped.
+
+Silent cases: a face unmasked from its first frame to its last, which ``mask-missing`` and
+``face-captured`` find; leaks shorter than the time between two frames. False positives: somebody
+unmasked who walks in front of somebody masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from lenswatch.checks import _faces
+from lenswatch.checks._base import Check
+from lenswatch.measurements import Measurements
+from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.policy import Control
+
+
+def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
+    """One finding a camera; ``measured`` counts the leaks."""
+    limit = control.max or 0.0
+    finding = partial(
+        Finding,
+        control=control.id,
+        check=CHECK.id,
+        severity=control.severity,
+        remediation=control.remediation,
+        limit=limit,
+        unit="leaks",
+    )
+    for row, name, camera in _faces.subjects(measurements):
+        verdict, confidence, reason = _faces.without_masks(measurements, row, camera)
+        if camera is None or verdict is not None:
+            yield finding(
+                subject=name,
+                verdict=verdict or Verdict.INCONCLUSIVE,
+                confidence=confidence,
+                reason=reason,
+            )
+            continue
+        leaks = camera.masks.leaks
+        count = float(len(leaks))
+        if count > limit:
+            first = leaks[0]
+            verdict, confidence = Verdict.FAIL, Confidence.MEDIUM
+            reason = (
+                f"{len(leaks)} {'time' if count == 1 else 'times'} a face showed where a mask was "
+                f"before and after, first at {first.start:.1f} s of {first.file}; the tallest "
+                f"{max(leak.height_px for leak in leaks):.0f} px."
+            )
+        elif doubt := _faces.doubt(camera):
+            verdict, confidence, reason = Verdict.INCONCLUSIVE, Confidence.LOW, doubt
+        else:
+            verdict, confidence = Verdict.PASS, Confidence.MEDIUM
+            reason = f"{camera.masks.masked_tracks} masked heads were followed; none showed a face."
+        yield finding(
+            subject=name,
+            verdict=verdict,
+            confidence=confidence,
+            reason=reason,
+            measured=count,
+            interval=Interval(count, count, 1.0, "seen in the video"),
+            evidence=tuple(
+                EvidenceRef(leak.file, f"{leak.start:.1f} s to {leak.end:.1f} s")
+                for leak in leaks[:20]
+            )
+            or _faces.references(camera),
+        )
+
+
+CHECK = Check(
+    id="mask-leak",
+    title="No face slips through the mask",
+    needs=("video",),
+    run=run,
+)
