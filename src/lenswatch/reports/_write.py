@@ -37,7 +37,7 @@ def write_reports(
     out.mkdir(parents=True, exist_ok=True)
     summary = Summary(result)
     writers: tuple[tuple[str, Callable[[Path], Path]], ...] = (
-        ("findings.json", lambda path: write_json(result, path)),
+        ("findings.json", lambda path: write_json(summary, path)),
         ("findings.csv", lambda path: write_csv(result.findings, path)),
         ("junit.xml", lambda path: write_junit(result.findings, path)),
         ("oscal.json", lambda path: write_oscal(summary, path)),

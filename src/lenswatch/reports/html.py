@@ -22,6 +22,7 @@ from lenswatch.errors import location
 from lenswatch.model import Problem, Verdict
 from lenswatch.reports import charts
 from lenswatch.reports._output import text_output
+from lenswatch.reports.end_use import end_use
 from lenswatch.reports.language import Language
 from lenswatch.reports.score_view import score_view
 from lenswatch.reports.summary import VERDICTS, Summary, subject_name
@@ -112,6 +113,9 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "severity_order": SEVERITY_ORDER,
         "limits": wording.limits,
         "interval": wording.interval,
+        "end_uses": end_use(summary),
+        "end_use_columns": wording.end_use_columns(summary),
+        "end_use_words": wording.end_use,
         "silent": wording.silent(result, summary),
         "settles": wording.settles,
         "places": places,

@@ -18,6 +18,8 @@ from typing import Any
 from lenswatch.model import EvidenceRef, Finding, Interval, Problem
 from lenswatch.policy import Control, Pack, PolicyException
 from lenswatch.reports._output import text_output
+from lenswatch.reports.end_use import EndUse, end_use
+from lenswatch.reports.summary import Summary
 from lenswatch.result import AuditResult
 from lenswatch.scoring import Driver, Part, Score, Tally, grade_of
 
@@ -37,11 +39,12 @@ def findings_schema() -> dict[str, Any]:
     return schema
 
 
-def write_json(result: AuditResult, path: Path) -> Path:
+def write_json(summary: Summary, path: Path) -> Path:
     """Write ``findings.json``, one finding a line, holding none of it in memory as a whole."""
+    result = summary.result
     with text_output(path) as stream:
         stream.write("{\n")
-        for key, value in _head(result).items():
+        for key, value in _head(summary).items():
             stream.write(f"{_encode(key)}: {_encode(value)},\n")
         stream.write('"verdicts": [')
         separator = "\n"
@@ -53,7 +56,8 @@ def write_json(result: AuditResult, path: Path) -> Path:
     return path
 
 
-def _head(result: AuditResult) -> dict[str, Any]:
+def _head(summary: Summary) -> dict[str, Any]:
+    result = summary.result
     deployment = result.measurements.deployment
     return {
         "schema_version": SCHEMA_VERSION,
@@ -68,6 +72,7 @@ def _head(result: AuditResult) -> dict[str, Any]:
         "as_of": timestamp(deployment.as_of),
         "verdict": result.verdict.value,
         "score": score_json(result.score),
+        "end_use": [_end_use(use) for use in end_use(summary)],
         "coverage": _coverage(result),
         "exceptions": [_exception(exception) for exception in result.exceptions],
         "problems": [_problem(problem) for problem in result.measurements.problems],
@@ -217,6 +222,23 @@ def _coverage(result: AuditResult) -> dict[str, Any]:
         "exporters": coverage.exporters,
         "stores": coverage.stores,
         "verdicts": dict(sorted(coverage.verdicts.items())),
+    }
+
+
+def _end_use(use: EndUse) -> dict[str, Any]:
+    return {
+        "vendor": use.vendor,
+        "model": use.model,
+        "nodes": use.nodes,
+        "checks": {
+            check: {
+                "taking_part": part.taking_part,
+                "inferred": part.inferred,
+                "not_taking_part": part.not_taking_part,
+                "not_checked": part.not_checked,
+            }
+            for check, part in use.parts.items()
+        },
     }
 
 

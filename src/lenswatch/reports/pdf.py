@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from lenswatch.model import Finding, Verdict
 from lenswatch.reports._output import write_bytes
+from lenswatch.reports.end_use import end_use
 from lenswatch.reports.html import camera_map, interval_methods, problem_place
 from lenswatch.reports.language import Language
 from lenswatch.reports.score_view import ScoreRow, score_view
@@ -60,6 +61,7 @@ class _Content:
     def __init__(self, summary: Summary, language: Language) -> None:
         self._summary, self._result = summary, summary.result
         self._language, self._wording = language, Wording(language)
+        self._end_use_columns = self._wording.end_use_columns(summary)
 
     def data(self) -> dict[str, Any]:
         result, language, wording = self._result, self._language, self._wording
@@ -124,6 +126,8 @@ class _Content:
             ],
             "outside": wording.outside(result),
             "without-exceptions": wording.without_exceptions(result),
+            "end-use-columns": [heading for _check, heading in self._end_use_columns],
+            "end-use": self._end_use(),
             "coverage": [
                 {
                     "name": name,
@@ -157,6 +161,14 @@ class _Content:
                 )
             )
         return data
+
+    def _end_use(self) -> list[list[str]]:
+        number, words = self._language.number, self._wording.end_use
+        return [
+            [f"{use.vendor} {use.model}".strip(), number(use.nodes)]
+            + [words(use.parts[check]) for check, _heading in self._end_use_columns]
+            for use in end_use(self._summary)[: 2 * SHOWN_ROWS]
+        ]
 
     def _subtitle(self) -> str:
         deployment = self._result.measurements.deployment
@@ -338,6 +350,9 @@ class _Content:
             "until": _("Until"),
             "places": _("Where, and whose equipment"),
             "district": _("District"),
+            "end-use": _("What the equipment takes part in"),
+            "equipment": _("Vendor and model"),
+            "nodes": _("Nodes"),
             "vendor": _("Vendor"),
             "model": _("Model"),
             "map": _("Map of the cameras"),

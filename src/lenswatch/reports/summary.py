@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +94,16 @@ class ControlSummary:
         return self.counts[Verdict.FAIL] - len(self.failed)
 
 
+@dataclass(frozen=True, slots=True)
+class NodeVerdicts:
+    """What one check concluded about each node, over all controls that use it."""
+
+    worst: NDArray[np.int8]
+    """Rank of the worst verdict in :data:`VERDICTS`, -1 where there is no finding."""
+    proven: NDArray[np.bool_]
+    """True where a failure is proven."""
+
+
 class Summary:
     """The findings of one audit, counted."""
 
@@ -105,8 +114,10 @@ class Summary:
         self.controls: dict[str, ControlSummary] = {}
         self.listed: tuple[Finding, ...]
         """Findings for the table: all where they fit, else the worst."""
-        self.by_node: NDArray[np.int32] = np.zeros((len(VERDICTS), len(self.inventory)), np.int32)
-        """Number of findings by verdict (in the order of :data:`VERDICTS`) and node."""
+        self.worst_by_node: NDArray[np.int8] = np.full(len(self.inventory), -1, np.int8)
+        """For each node the rank (in :data:`VERDICTS`) of its worst verdict, -1 for none."""
+        self.by_check: dict[str, NodeVerdicts] = {}
+        """By check id: what was concluded about each node."""
         self._known = {control.id: control for pack in result.packs for control in pack.controls}
         listed: dict[Verdict, list[Finding]] = {verdict: [] for verdict in VERDICTS}
         for finding in result.findings:
@@ -140,7 +151,22 @@ class Summary:
         if finding.subject.startswith("node:"):
             row = self.inventory.row_of(finding.subject[5:])
             if row is not None:
-                self.by_node[_RANK[verdict], row] += 1
+                self._note_node(row, finding)
+
+    def _note_node(self, row: int, finding: Finding) -> None:
+        rank = _RANK[finding.verdict]
+        if not 0 <= self.worst_by_node[row] <= rank:
+            self.worst_by_node[row] = rank
+        nodes = self.by_check.get(finding.check)
+        if nodes is None:
+            nodes = self.by_check[finding.check] = NodeVerdicts(
+                np.full(len(self.inventory), -1, np.int8),
+                np.zeros(len(self.inventory), np.bool_),
+            )
+        if not 0 <= nodes.worst[row] <= rank:
+            nodes.worst[row] = rank
+        if finding.verdict is Verdict.FAIL and finding.basis is Basis.PROVEN:
+            nodes.proven[row] = True
 
     @property
     def unlisted(self) -> int:
@@ -165,14 +191,6 @@ class Summary:
             self.controls.get(control.id) or ControlSummary(control.id, control.title, control)
             for control in pack.controls
         ]
-
-    @cached_property
-    def worst_by_node(self) -> NDArray[np.int8]:
-        """For each node the rank (in :data:`VERDICTS`) of its worst verdict, -1 for none."""
-        seen = self.by_node > 0
-        worst: NDArray[np.int8] = np.argmax(seen, axis=0).astype(np.int8)
-        worst[~seen.any(axis=0)] = -1
-        return worst
 
 
 def _keep_worst(findings: list[Finding], number: int) -> None:

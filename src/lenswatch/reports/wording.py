@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from lenswatch.checks import load_checks
 from lenswatch.model import Basis, Finding, Severity, Verdict
 from lenswatch.policy import Control
+from lenswatch.reports.end_use import Part
 from lenswatch.reports.language import Language
 from lenswatch.reports.summary import VERDICTS, ControlSummary, OpenReason, Summary
 from lenswatch.result import AuditResult
@@ -215,6 +216,32 @@ class Wording:
         }
         wanted = [parts[need] for need in (check.needs if check else ()) if need in parts]
         return ", ".join(wanted) or "–"
+
+    def end_use_columns(self, summary: Summary) -> list[tuple[str, str]]:
+        """Checks whose end use is shown, with a heading; only those with a finding about a node."""
+        _ = self._language.gettext
+        columns = [
+            ("face-captured", _("Captures faces")),
+            ("retention-over-limit", _("Keeps longer than allowed")),
+            ("route-central", _("Feeds central collection")),
+            ("route-undeclared-sink", _("Sends to undeclared receivers")),
+            ("route-undeclared-relay", _("Passes video on, undeclared")),
+        ]
+        return [(check, heading) for check, heading in columns if check in summary.by_check]
+
+    def end_use(self, part: Part) -> str:
+        """How many of the checked nodes take part, and how many were not checked."""
+        _, number = self._language.gettext, self._language.number
+        if not part.checked and not part.not_checked:
+            return "–"
+        words = {"n": number(part.taking_part), "checked": number(part.checked)}
+        text = _("%(n)s of %(checked)s checked") % words if part.checked else ""
+        if part.inferred:
+            text += ", " + _("%(n)s inferred") % {"n": number(part.inferred)}
+        if part.not_checked:
+            open_ones = _("%(n)s not checked") % {"n": number(part.not_checked)}
+            text = f"{text}; {open_ones}" if text else open_ones
+        return text
 
     def limits(self, control: Control) -> str:
         """The limit of a control in words."""

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from lenswatch.evidence.deployment import Deployment
 from lenswatch.model import Interval, Verdict
 from lenswatch.reports.json_report import SCHEMA_VERSION, findings_schema, number, write_json
+from lenswatch.reports.summary import Summary
 from lenswatch.result import AuditResult
 from tests.lenswatch.reports import factories
 
@@ -28,7 +29,7 @@ def test_schema_is_a_schema() -> None:
 def test_findings_follow_the_published_schema(
     made: Callable[[], AuditResult], tmp_path: Path
 ) -> None:
-    content = read(write_json(made(), tmp_path / "findings.json"))
+    content = read(write_json(Summary(made()), tmp_path / "findings.json"))
     validator = Draft202012Validator(
         findings_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER
     )
@@ -36,14 +37,14 @@ def test_findings_follow_the_published_schema(
 
 
 def test_no_findings_at_all(tmp_path: Path) -> None:
-    content = read(write_json(factories.result([]), tmp_path / "findings.json"))
+    content = read(write_json(Summary(factories.result([])), tmp_path / "findings.json"))
     assert content["verdicts"] == []
     assert content["verdict"] == "inconclusive"
     Draft202012Validator(findings_schema()).validate(content)
 
 
 def test_schema_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    content = read(write_json(factories.city(), tmp_path / "findings.json"))
+    content = read(write_json(Summary(factories.city()), tmp_path / "findings.json"))
     verdicts = content["verdicts"]
     assert isinstance(verdicts, list)
     for change in ({"verdict": "clean"}, {"thumbnail": "..."}, {"severity": None}):
@@ -53,7 +54,7 @@ def test_schema_refuses_what_it_does_not_know(tmp_path: Path) -> None:
 
 def test_content_is_what_the_audit_found(tmp_path: Path) -> None:
     result = factories.city()
-    content = read(write_json(result, tmp_path / "findings.json"))
+    content = read(write_json(Summary(result), tmp_path / "findings.json"))
     assert content["schema_version"] == SCHEMA_VERSION
     assert content["as_of"] == "2026-03-02T12:00:00Z"
     verdicts = content["verdicts"]
@@ -70,8 +71,8 @@ def test_content_is_what_the_audit_found(tmp_path: Path) -> None:
 
 
 def test_same_result_same_bytes(tmp_path: Path) -> None:
-    first = write_json(factories.city(), tmp_path / "a.json").read_bytes()
-    second = write_json(factories.city(), tmp_path / "b.json").read_bytes()
+    first = write_json(Summary(factories.city()), tmp_path / "a.json").read_bytes()
+    second = write_json(Summary(factories.city()), tmp_path / "b.json").read_bytes()
     assert first == second
     assert b"\r" not in first
 
@@ -101,7 +102,7 @@ def test_an_open_interval_has_no_end(tmp_path: Path) -> None:
         measured=float("inf"),
         interval=Interval(72.0, float("inf"), 1.0),
     )
-    path = write_json(factories.result([finding]), tmp_path / "findings.json")
+    path = write_json(Summary(factories.result([finding])), tmp_path / "findings.json")
     content = read(path)
     verdicts = content["verdicts"]
     assert isinstance(verdicts, list)
@@ -114,7 +115,7 @@ def test_moments_are_written_in_utc(tmp_path: Path) -> None:
 
     moment = datetime(2026, 3, 2, 20, 0, tzinfo=timezone(timedelta(hours=8)))
     result = factories.result(deployment=Deployment(name="x", as_of=moment))
-    content = read(write_json(result, tmp_path / "findings.json"))
+    content = read(write_json(Summary(result), tmp_path / "findings.json"))
     assert content["as_of"] == "2026-03-02T12:00:00Z"
 
 
@@ -124,7 +125,7 @@ def test_memory_does_not_grow_with_the_findings(tmp_path: Path) -> None:
     result = factories.result([finding] * 40_000)
     tracemalloc.start()
     try:
-        path = write_json(result, tmp_path / "findings.json")
+        path = write_json(Summary(result), tmp_path / "findings.json")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
