@@ -24,9 +24,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch.model import Finding, Verdict
+from lenswatch.model import Finding
 from lenswatch.policy import Control, Pack, Subjects
 from lenswatch.scoring.sampled import Drawn, Sample
+from lenswatch.scoring.units import (
+    EXCEPTED,
+    FAILED,
+    INCONCLUSIVE,
+    NOT_APPLICABLE,
+    PASSED,
+    RANKS,
+    Ranks,
+    Units,
+    worst_verdicts,
+)
 
 if TYPE_CHECKING:
     from lenswatch.evidence.inventory import Inventory
@@ -44,30 +55,6 @@ __all__ = [
 
 GRADES = (("A", 95.0), ("B", 85.0), ("C", 70.0), ("D", 50.0), ("E", 25.0), ("F", 0.0))
 """Grade and the least ``low`` for it."""
-
-# How bad each verdict is for a subject that has several findings of one control: the worst counts.
-# A value of 0 marks a subject without a finding.
-_NOT_APPLICABLE, _PASSED, _EXCEPTED, _INCONCLUSIVE, _FAILED = 1, 2, 3, 4, 5
-_RANK = {
-    Verdict.NOT_APPLICABLE: _NOT_APPLICABLE,
-    Verdict.PASS: _PASSED,
-    Verdict.EXCEPTED: _EXCEPTED,
-    Verdict.INCONCLUSIVE: _INCONCLUSIVE,
-    Verdict.FAIL: _FAILED,
-}
-_RANKS = 6
-
-_KINDS = {
-    Subjects.CAMERAS: ("camera",),
-    Subjects.RECORDERS: ("recorder",),
-    Subjects.SINKS: ("sink",),
-    Subjects.SENDERS: ("camera", "recorder", "relay"),
-    Subjects.FORWARDERS: ("recorder", "relay"),
-}
-_DEPLOYMENT = "deployment"
-
-# A city without recorders breaks no rule about recorders. One without cameras is no city to audit.
-_NEVER_ABSENT = (Subjects.DEPLOYMENT, Subjects.CAMERAS, Subjects.NODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +170,8 @@ def score(
     Raises ``ValueError`` for a finding whose control is in no pack, and for a sample that is none.
     """
     controls = sorted((c for pack in packs for c in pack.controls), key=lambda c: c.id)
-    units = _Units(inventory)
-    ranks = _ranks(findings, controls, units, covers or {})
+    units = Units(inventory)
+    ranks = worst_verdicts(findings, controls, units, covers or {})
     drawn = None if sample is None else Drawn(sample, inventory)
     weighed = [
         _weigh(control, rank, units, drawn)
@@ -249,7 +236,7 @@ def _compliance(tally: Tally) -> tuple[float, float]:
 def _weigh(
     control: Control,
     rank: NDArray[np.uint8],
-    units: _Units,
+    units: Units,
     drawn: Drawn | None,
     members: NDArray[np.bool_] | None = None,
 ) -> _Weighed:
@@ -258,12 +245,12 @@ def _weigh(
     if members is not None:
         rank = rank[members[rows]]
         rows = rows[members[rows]]
-    tally = _tally(np.bincount(rank, minlength=_RANKS))
+    tally = _tally(np.bincount(rank, minlength=RANKS))
     low, high = _compliance(tally)
     if drawn is not None and control.subjects is Subjects.CAMERAS and tally.judged:
-        known = rank != _NOT_APPLICABLE
+        known = rank != NOT_APPLICABLE
         least, most = drawn.bounds(
-            rows[known], passed=rank[known] == _PASSED, failed=rank[known] == _FAILED
+            rows[known], passed=rank[known] == PASSED, failed=rank[known] == FAILED
         )
         low = max(low, least)
         high = max(low, min(high, most))
@@ -288,130 +275,18 @@ def _part(weighed: Sequence[_Weighed]) -> Part:
 
 def _tally(row: NDArray[np.int64]) -> Tally:
     return Tally(
-        passed=int(row[_PASSED]),
-        failed=int(row[_FAILED]),
-        inconclusive=int(row[_INCONCLUSIVE] + row[0]),
-        excepted=int(row[_EXCEPTED]),
-        not_applicable=int(row[_NOT_APPLICABLE]),
+        passed=int(row[PASSED]),
+        failed=int(row[FAILED]),
+        inconclusive=int(row[INCONCLUSIVE] + row[0]),
+        excepted=int(row[EXCEPTED]),
+        not_applicable=int(row[NOT_APPLICABLE]),
     )
-
-
-class _Units:
-    """The subjects that the inventory gives: rows of each kind, and groups of rows."""
-
-    def __init__(self, inventory: Inventory) -> None:
-        self.inventory = inventory
-        self.row_by_subject = {f"node:{node}": row for row, node in enumerate(inventory.node_id)}
-        self._rows: dict[Subjects, NDArray[np.int64]] = {}
-
-    def rows(self, subjects: Subjects) -> NDArray[np.int64]:
-        """Rows of the inventory that a control is about; none for the deployment."""
-        if subjects not in self._rows:
-            self._rows[subjects] = self._find(subjects)
-        return self._rows[subjects]
-
-    def _find(self, subjects: Subjects) -> NDArray[np.int64]:
-        if subjects is Subjects.DEPLOYMENT:
-            return np.empty(0, np.int64)
-        if subjects is Subjects.NODES:
-            return np.arange(len(self.inventory), dtype=np.int64)
-        wanted = np.zeros(len(self.inventory), np.bool_)
-        for kind in _KINDS[subjects]:
-            wanted |= self.inventory.kind == kind
-        return np.flatnonzero(wanted)
-
-    def codes(self, *columns: str) -> tuple[NDArray[np.int64], list[str]]:
-        """Group number of each row and the names of the groups; no groups without the columns."""
-        names = [""]
-        codes = np.zeros(len(self.inventory), np.int64)
-        for column in columns:
-            encoded = self.inventory.codes(column)
-            if encoded is None:
-                return codes, []
-            inner, values = encoded
-            # an empty cell is code -1, and the last of the values here
-            values = [*values, ""]
-            inner = np.where(inner < 0, len(values) - 1, inner)
-            pair, codes = np.unique(codes * len(values) + inner, return_inverse=True)
-            names = [
-                f"{names[int(code) // len(values)]} {values[int(code) % len(values)]}".strip()
-                for code in pair
-            ]
-        # two spellings of the pair may give one name ("a b" + "" and "a" + "b")
-        unique = sorted(set(names))
-        place = {name: position for position, name in enumerate(unique)}
-        return np.array([place[name] for name in names], np.int64)[codes], unique
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranks:
-    by_control: list[NDArray[np.uint8]]
-    """For each control one rank per subject; a single one for the deployment."""
-    outside: int
-
-
-def _ranks(
-    findings: Sequence[Finding],
-    controls: Sequence[Control],
-    units: _Units,
-    covers: Mapping[str, Sequence[str]],
-) -> _Ranks:
-    """Worst verdict per control and subject.
-
-    Columns first, then numpy: millions of findings are walked by list comprehensions alone.
-    """
-    index = {control.id: number for number, control in enumerate(controls)}
-    try:
-        control = np.array([index[finding.control] for finding in findings], np.int64)
-    except KeyError as error:
-        raise ValueError(f"a finding of the control {error}, which is in no pack") from None
-    # by identity: an enum's own hash is computed in Python, five times slower
-    rank_by_id = {id(verdict): rank for verdict, rank in _RANK.items()}
-    rank = np.array([rank_by_id[id(finding.verdict)] for finding in findings], np.uint8)
-    row_of = units.row_by_subject.get
-    row = np.array([row_of(finding.subject, -1) for finding in findings], np.int64)
-
-    size = len(units.inventory)
-    table = np.zeros((len(controls), size + 1), np.uint8)  # the last column is the deployment
-    known = row >= 0
-    np.maximum.at(table, (control[known], row[known]), rank[known])
-    wanted = np.zeros((len(controls), size), np.bool_)
-    for number, item in enumerate(controls):
-        wanted[number, units.rows(item.subjects)] = True
-    failed = known & (rank == _FAILED)
-    outside = int((~wanted[control[failed], row[failed]]).sum())
-    for position in np.flatnonzero(~known).tolist():
-        number = int(control[position])
-        subject = findings[position].subject
-        if subject == _DEPLOYMENT:
-            table[number, size] = max(table[number, size], rank[position])
-            continue
-        rows = [row_of(f"node:{node}", -1) for node in covers.get(subject, ())]
-        rows = [place for place in rows if place >= 0 and wanted[number, place]]
-        for place in rows:
-            table[number, place] = max(table[number, place], rank[position])
-        outside += not rows and rank[position] == _FAILED
-    by_control = []
-    for number, item in enumerate(controls):
-        rows_of = units.rows(item.subjects)
-        whole = int(table[number, size])
-        if not rows_of.size:
-            answer = table[number, size:]
-            if item.subjects not in _NEVER_ABSENT and not answer[0]:
-                answer = np.array([_NOT_APPLICABLE], np.uint8)
-            by_control.append(answer)
-            continue
-        ranks = table[number, rows_of]
-        if whole in (_NOT_APPLICABLE, _FAILED):
-            ranks[ranks == 0] = whole
-        by_control.append(ranks)
-    return _Ranks(by_control, outside)
 
 
 def _by_group(
     controls: Sequence[Control],
-    ranks: _Ranks,
-    units: _Units,
+    ranks: Ranks,
+    units: Units,
     groups: tuple[NDArray[np.int64], list[str]],
     drawn: Drawn | None,
 ) -> Mapping[str, Part]:
@@ -425,8 +300,8 @@ def _by_group(
         rows = units.rows(control.subjects)
         if not rows.size:
             continue
-        flat = np.bincount(codes[rows] * _RANKS + rank, minlength=len(names) * _RANKS)
-        for place, counts in enumerate(flat.reshape(len(names), _RANKS)):
+        flat = np.bincount(codes[rows] * RANKS + rank, minlength=len(names) * RANKS)
+        for place, counts in enumerate(flat.reshape(len(names), RANKS)):
             if not counts.any():
                 continue
             if place in sampled:
