@@ -11,6 +11,7 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from lenswatch.policy import load_packs
 from lenswatch.reports import write_reports
 from lenswatch.reports.language import languages, load_language
 from tests.lenswatch.reports import factories
@@ -79,6 +80,14 @@ def test_reports_in_another_language(code: str, tmp_path: Path) -> None:
     write_reports(factories.city(), tmp_path / "en")
     for name in ("findings.json", "findings.csv", "junit.xml", "oscal.json"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "en" / name).read_bytes()
+
+
+def test_rules_of_chinese_packs_are_in_chinese() -> None:
+    """Not required of a catalogue, but a report on these packs is read by who reads Chinese."""
+    messages = catalogue("zh-Hans")
+    for pack in load_packs(["core", "cn-799", "chongqing-2009"]):
+        texts = [pack.title, *(control.title for control in pack.controls)]
+        assert [text for text in texts if text not in messages] == []
 
 
 def test_chinese_numbers_and_days() -> None:
