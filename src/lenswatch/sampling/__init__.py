@@ -1,8 +1,9 @@
 """Auditing a city by sample: how many cameras, which ones, and what may be claimed when.
 
-Three modules: ``sequences`` (confidence sequences that stay valid whenever the auditor stops),
-``plans`` (how many cameras and frames a claim takes), ``draws`` (a sample that neither side can
-steer, and that anyone can draw again).
+Four modules: ``sequences`` (confidence sequences that stay valid whenever the auditor stops),
+``weighted`` (the same where cameras of higher risk come first), ``plans`` (how many cameras and
+frames a claim takes), ``draws`` (a sample that neither side can steer, and that anyone can draw
+again).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lenswatch.sampling.sequences import (
     stand,
     upper_bound,
 )
+from lenswatch.sampling.weighted import draw_weighted, weighted_upper_bound
 
 __all__ = [
     "Plan",
@@ -33,6 +35,7 @@ __all__ = [
     "TwoStagePlan",
     "commit",
     "draw",
+    "draw_weighted",
     "evidence_against",
     "evidence_against_total",
     "fixed_sample_size",
@@ -45,4 +48,5 @@ __all__ = [
     "stand",
     "two_stage_plan",
     "upper_bound",
+    "weighted_upper_bound",
 ]
