@@ -12,9 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+from typing import Any
 
 
 def _source_digest() -> str:
@@ -25,7 +23,7 @@ def _source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_directory() -> Path | None:
+def _cache_directory() -> str:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     for parent in (base / "lenswatch", Path(tempfile.gettempdir()) / f"lenswatch-{os.getuid()}"):
         directory = parent / f"numba-sim-{_source_digest()}"
@@ -34,18 +32,22 @@ def _cache_directory() -> Path | None:
         except OSError:
             continue
         if os.access(directory, os.W_OK):
-            return directory
-    return None
+            return str(directory)
+    return ""
 
 
-def jit(function: _Function) -> _Function:
+_CACHE = _cache_directory()
+
+
+def jit(function: Callable[..., Any]) -> Any:
     """Compile ``function`` on first call, cache it on disk, and let it run without the GIL."""
     import numba
     from numba.core import config
 
-    if "NUMBA_CACHE_DIR" not in os.environ and not config.CACHE_DIR:
-        directory = _cache_directory()
-        if directory is not None:
-            config.CACHE_DIR = str(directory)
-    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    # Set and put back: the kernels' own folder must not hold these, it is named by their digest.
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _CACHE or before
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = before

@@ -34,8 +34,10 @@ DETAIL_LEVELS = 24
 
 def head_style(index: int, rng: np.random.Generator, male: bool) -> heads.Style:
     """What identity ``index`` wears; every kind occurs in any dozen."""
-    hair = (paint.SHORT, paint.MEDIUM, paint.CROP, paint.BALD)[index // 2 % 4] if male else (
-        (paint.LONG, paint.BOB, paint.MEDIUM, paint.SCARF)[index // 2 % 4]
+    hair = (
+        (paint.SHORT, paint.MEDIUM, paint.CROP, paint.BALD)[index // 2 % 4]
+        if male
+        else ((paint.LONG, paint.BOB, paint.MEDIUM, paint.SCARF)[index // 2 % 4])
     )
     beard = 0.0
     if male and rng.random() < 0.4:
@@ -53,9 +55,9 @@ def head_style(index: int, rng: np.random.Generator, male: bool) -> heads.Style:
     )
 
 
-def pack(label: NDArray[np.uint8], normal: NDArray[np.float64], detail: NDArray[np.float64]) -> (
-    tuple[NDArray[np.uint8], tuple[int, int]]
-):
+def pack(
+    label: NDArray[np.uint8], normal: NDArray[np.float64], detail: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Cut a tile to its covered part: (4, h, w) bytes and the x, y of its corner."""
     rows = np.flatnonzero(label.any(1))
     columns = np.flatnonzero(label.any(0))
@@ -103,20 +105,22 @@ def build(root: Path | None, out: Path) -> dict[str, Any]:
                 tile = head.tile(float(yaw), float(pitch))
                 planes, (x0, y0) = pack(tile.label, tile.normal, tile.detail)
                 corner = np.array([x0, y0])
-                index["heads"].append({
-                    "identity": i,
-                    "yaw": yaw,
-                    "pitch": pitch,
-                    "medical_mask": masked.mask,
-                    "at": keep(planes),
-                    "size": list(planes.shape[1:]),
-                    "anchor": (tile.anchor - corner).round(2).tolist(),
-                    "box": (tile.box - np.tile(corner, 2)).round(2).tolist(),
-                    "eyes": [
-                        [round(float(e[0] - x0), 2), round(float(e[1] - y0), 2), int(e[2])]
-                        for e in tile.eyes
-                    ],
-                })
+                index["heads"].append(
+                    {
+                        "identity": i,
+                        "yaw": yaw,
+                        "pitch": pitch,
+                        "medical_mask": masked.mask,
+                        "at": keep(planes),
+                        "size": list(planes.shape[1:]),
+                        "anchor": (tile.anchor - corner).round(2).tolist(),
+                        "box": (tile.box - np.tile(corner, 2)).round(2).tolist(),
+                        "eyes": [
+                            [round(float(e[0] - x0), 2), round(float(e[1] - y0), 2), int(e[2])]
+                            for e in tile.eyes
+                        ],
+                    }
+                )
     outfits = (
         bodies.Outfit(),
         bodies.Outfit(looseness=0.24, skirt=-3.2),
@@ -137,17 +141,24 @@ def build(root: Path | None, out: Path) -> dict[str, Any]:
             for yaw in BODY_YAWS:
                 picture, anchor = body.tile(surfaces, float(yaw))
                 planes, (x0, y0) = pack(picture.label, picture.normal, picture.detail)
-                index["bodies"].append({
-                    "build": i,
-                    "step": step,
-                    "yaw": yaw,
-                    "at": keep(planes),
-                    "size": list(planes.shape[1:]),
-                    "anchor": [round(float(anchor[0] - x0), 2), round(float(anchor[1] - y0), 2)],
-                })
+                index["bodies"].append(
+                    {
+                        "build": i,
+                        "step": step,
+                        "yaw": yaw,
+                        "at": keep(planes),
+                        "size": list(planes.shape[1:]),
+                        "anchor": [
+                            round(float(anchor[0] - x0), 2),
+                            round(float(anchor[1] - y0), 2),
+                        ],
+                    }
+                )
     head_text = json.dumps(index, separators=(",", ":")).encode()
     body_bytes = b"".join(blobs)
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
+    filters = [
+        {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}
+    ]
     packed = lzma.compress(
         len(head_text).to_bytes(4, "big") + head_text + body_bytes,
         format=lzma.FORMAT_XZ,
@@ -166,7 +177,8 @@ def main() -> None:
     arguments = parser.parse_args()
     index = build(arguments.mesh, arguments.out)
     size = arguments.out.stat().st_size / 1e6
-    print(f"{arguments.out}: {size:.2f} MB, {len(index['heads'])} heads, {len(index['bodies'])} bodies")
+    heads_drawn, bodies_drawn = len(index["heads"]), len(index["bodies"])
+    print(f"{arguments.out}: {size:.2f} MB, {heads_drawn} heads, {bodies_drawn} bodies")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,23 @@ if TYPE_CHECKING:
     from lenswatch_sim.scenes import View
 
 _SKY = {
-    "day": (150, 180, 215), "overcast": (190, 195, 200), "dusk": (110, 95, 110),
-    "night": (14, 15, 22), "infrared": (22, 22, 22), "backlight": (248, 246, 240),
+    "day": (150, 180, 215),
+    "overcast": (190, 195, 200),
+    "dusk": (110, 95, 110),
+    "night": (14, 15, 22),
+    "infrared": (22, 22, 22),
+    "backlight": (248, 246, 240),
     "indoor": (170, 165, 155),
 }
-_LEVEL = {"day": 1.0, "overcast": 0.9, "indoor": 0.85, "dusk": 0.6, "night": 0.28,
-          "infrared": 0.45, "backlight": 0.8}
+_LEVEL = {
+    "day": 1.0,
+    "overcast": 0.9,
+    "indoor": 0.85,
+    "dusk": 0.6,
+    "night": 0.28,
+    "infrared": 0.45,
+    "backlight": 0.8,
+}
 
 
 def background(view: View, rng: np.random.Generator) -> NDArray[np.uint8]:

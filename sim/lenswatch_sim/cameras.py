@@ -64,7 +64,9 @@ def encode(
         stream.codec_context.thread_count = 1
         gop = max(1, round(float(rate) * 4))
         stream.options = {
-            "crf": str(crf), "preset": preset, "threads": "1",
+            "crf": str(crf),
+            "preset": preset,
+            "threads": "1",
             "x264-params": f"keyint={gop}:min-keyint=1:threads=1",
         }
         for picture in frames:
@@ -120,7 +122,9 @@ def make_clip(order: ClipOrder) -> ClipResult:
     # Every second pixel of three pictures is enough for a store that is judged by its times.
     some = [np.ascontiguousarray(frames[(k * (count - 1)) // 2][::2, ::2]) for k in range(3)]
     some = [picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2] for picture in some]
-    return ClipResult(order.node_id, summary, encode(some, Fraction(3, max(1, round(order.segment_s))), 34))
+    return ClipResult(
+        order.node_id, summary, encode(some, Fraction(3, max(1, round(order.segment_s))), 34)
+    )
 
 
 def summarise(

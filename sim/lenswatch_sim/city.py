@@ -73,8 +73,14 @@ class City:
         self.cameras = int(cameras or values["city"]["cameras"])
         names = list(values["city"]["districts"])
         self.districts = [
-            District(i, name, f"recorder-{name}", f"10.{i % 200 + 1}.255.10", f"access-{name}",
-                     f"aggregation-{name}")
+            District(
+                i,
+                name,
+                f"recorder-{name}",
+                f"10.{i % 200 + 1}.255.10",
+                f"access-{name}",
+                f"aggregation-{name}",
+            )
             for i, name in enumerate(names)
         ]
         self.core = "core"

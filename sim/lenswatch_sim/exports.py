@@ -19,9 +19,18 @@ Structured = NDArray[Any]
 
 RECORD = np.dtype(
     [
-        ("source", "u4"), ("destination", "u4"), ("source_port", "u2"), ("destination_port", "u2"),
-        ("protocol", "u1"), ("tcp_flags", "u1"), ("in_interface", "u4"), ("out_interface", "u4"),
-        ("octets", "u8"), ("packets", "u8"), ("first_ms", "i8"), ("last_ms", "i8"),
+        ("source", "u4"),
+        ("destination", "u4"),
+        ("source_port", "u2"),
+        ("destination_port", "u2"),
+        ("protocol", "u1"),
+        ("tcp_flags", "u1"),
+        ("in_interface", "u4"),
+        ("out_interface", "u4"),
+        ("octets", "u8"),
+        ("packets", "u8"),
+        ("first_ms", "i8"),
+        ("last_ms", "i8"),
         ("end_reason", "u1"),
     ]
 )
@@ -29,35 +38,80 @@ RECORD = np.dtype(
 
 # name on the wire: (information element, bytes); order is the template's.
 _IPFIX_FIELDS = (
-    ("source", 8, "u4"), ("destination", 12, "u4"), ("source_port", 7, "u2"),
-    ("destination_port", 11, "u2"), ("protocol", 4, "u1"), ("tcp_flags", 6, "u1"),
-    ("in_interface", 10, "u4"), ("out_interface", 14, "u4"), ("octets", 1, "u8"),
-    ("packets", 2, "u8"), ("first_ms", 152, "u8"), ("last_ms", 153, "u8"),
+    ("source", 8, "u4"),
+    ("destination", 12, "u4"),
+    ("source_port", 7, "u2"),
+    ("destination_port", 11, "u2"),
+    ("protocol", 4, "u1"),
+    ("tcp_flags", 6, "u1"),
+    ("in_interface", 10, "u4"),
+    ("out_interface", 14, "u4"),
+    ("octets", 1, "u8"),
+    ("packets", 2, "u8"),
+    ("first_ms", 152, "u8"),
+    ("last_ms", 153, "u8"),
     ("end_reason", 136, "u1"),
 )
 _V9_FIELDS = (
-    ("source", 8, "u4"), ("destination", 12, "u4"), ("source_port", 7, "u2"),
-    ("destination_port", 11, "u2"), ("protocol", 4, "u1"), ("tcp_flags", 6, "u1"),
-    ("in_interface", 10, "u4"), ("out_interface", 14, "u4"), ("octets", 1, "u8"),
-    ("packets", 2, "u8"), ("first_uptime", 22, "u4"), ("last_uptime", 21, "u4"),
+    ("source", 8, "u4"),
+    ("destination", 12, "u4"),
+    ("source_port", 7, "u2"),
+    ("destination_port", 11, "u2"),
+    ("protocol", 4, "u1"),
+    ("tcp_flags", 6, "u1"),
+    ("in_interface", 10, "u4"),
+    ("out_interface", 14, "u4"),
+    ("octets", 1, "u8"),
+    ("packets", 2, "u8"),
+    ("first_uptime", 22, "u4"),
+    ("last_uptime", 21, "u4"),
 )
 _V5_RECORD = np.dtype(
     [
-        ("source", ">u4"), ("destination", ">u4"), ("next_hop", ">u4"), ("in_interface", ">u2"),
-        ("out_interface", ">u2"), ("packets", ">u4"), ("octets", ">u4"), ("first_uptime", ">u4"),
-        ("last_uptime", ">u4"), ("source_port", ">u2"), ("destination_port", ">u2"),
-        ("pad1", "u1"), ("tcp_flags", "u1"), ("protocol", "u1"), ("tos", "u1"),
-        ("source_as", ">u2"), ("destination_as", ">u2"), ("source_mask", "u1"),
-        ("destination_mask", "u1"), ("pad2", ">u2"),
+        ("source", ">u4"),
+        ("destination", ">u4"),
+        ("next_hop", ">u4"),
+        ("in_interface", ">u2"),
+        ("out_interface", ">u2"),
+        ("packets", ">u4"),
+        ("octets", ">u4"),
+        ("first_uptime", ">u4"),
+        ("last_uptime", ">u4"),
+        ("source_port", ">u2"),
+        ("destination_port", ">u2"),
+        ("pad1", "u1"),
+        ("tcp_flags", "u1"),
+        ("protocol", "u1"),
+        ("tos", "u1"),
+        ("source_as", ">u2"),
+        ("destination_as", ">u2"),
+        ("source_mask", "u1"),
+        ("destination_mask", "u1"),
+        ("pad2", ">u2"),
     ]
 )
 
 _FRAME = [
-    ("seconds", "<u4"), ("microseconds", "<u4"), ("captured", "<u4"), ("length", "<u4"),
-    ("to_mac", "S6"), ("from_mac", "S6"), ("ether_type", ">u2"),
-    ("version", "u1"), ("tos", "u1"), ("ip_length", ">u2"), ("ip_id", ">u2"), ("fragment", ">u2"),
-    ("ttl", "u1"), ("ip_protocol", "u1"), ("ip_checksum", ">u2"), ("ip_from", ">u4"),
-    ("ip_to", ">u4"), ("udp_from", ">u2"), ("udp_to", ">u2"), ("udp_length", ">u2"),
+    ("seconds", "<u4"),
+    ("microseconds", "<u4"),
+    ("captured", "<u4"),
+    ("length", "<u4"),
+    ("to_mac", "S6"),
+    ("from_mac", "S6"),
+    ("ether_type", ">u2"),
+    ("version", "u1"),
+    ("tos", "u1"),
+    ("ip_length", ">u2"),
+    ("ip_id", ">u2"),
+    ("fragment", ">u2"),
+    ("ttl", "u1"),
+    ("ip_protocol", "u1"),
+    ("ip_checksum", ">u2"),
+    ("ip_from", ">u4"),
+    ("ip_to", ">u4"),
+    ("udp_from", ">u2"),
+    ("udp_to", ">u2"),
+    ("udp_length", ">u2"),
     ("udp_checksum", ">u2"),
 ]
 _PCAP_HEAD = 16
@@ -93,16 +147,33 @@ def _record_type(form: str) -> np.dtype[Any]:
 
 _HEADERS: dict[str, list[tuple[str, str]]] = {
     "ipfix": [
-        ("nf_version", ">u2"), ("nf_length", ">u2"), ("export_time", ">u4"), ("sequence", ">u4"),
-        ("domain", ">u4"), ("set_id", ">u2"), ("set_length", ">u2"),
+        ("nf_version", ">u2"),
+        ("nf_length", ">u2"),
+        ("export_time", ">u4"),
+        ("sequence", ">u4"),
+        ("domain", ">u4"),
+        ("set_id", ">u2"),
+        ("set_length", ">u2"),
     ],
     "v9": [
-        ("nf_version", ">u2"), ("nf_count", ">u2"), ("uptime", ">u4"), ("export_time", ">u4"),
-        ("sequence", ">u4"), ("domain", ">u4"), ("set_id", ">u2"), ("set_length", ">u2"),
+        ("nf_version", ">u2"),
+        ("nf_count", ">u2"),
+        ("uptime", ">u4"),
+        ("export_time", ">u4"),
+        ("sequence", ">u4"),
+        ("domain", ">u4"),
+        ("set_id", ">u2"),
+        ("set_length", ">u2"),
     ],
     "v5": [
-        ("nf_version", ">u2"), ("nf_count", ">u2"), ("uptime", ">u4"), ("export_time", ">u4"),
-        ("export_ns", ">u4"), ("sequence", ">u4"), ("engine", ">u2"), ("sampling", ">u2"),
+        ("nf_version", ">u2"),
+        ("nf_count", ">u2"),
+        ("uptime", ">u4"),
+        ("export_time", ">u4"),
+        ("export_ns", ">u4"),
+        ("sequence", ">u4"),
+        ("engine", ">u2"),
+        ("sampling", ">u2"),
     ],
 }
 RECORDS_A_MESSAGE = {"v5": 29, "v9": 22, "ipfix": 20}
@@ -123,10 +194,13 @@ def ip_checksums(frames: Structured) -> NDArray[np.uint16]:
         total = total + (value >> 16) + (value & 0xFFFF)
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
-    return (~total & 0xFFFF).astype(np.uint16)
+    checksums: NDArray[np.uint16] = (~total & 0xFFFF).astype(np.uint16)
+    return checksums
 
 
-def _fill_frame(frames: Structured, exporter: Exporter, time_ms: NDArray[np.int64], payload: int, first_id: int) -> None:
+def _fill_frame(
+    frames: Structured, exporter: Exporter, time_ms: NDArray[np.int64], payload: int, first_id: int
+) -> None:
     frames["seconds"] = time_ms // 1000
     frames["microseconds"] = time_ms % 1000 * 1000
     frames["captured"] = frames["length"] = _ETHERNET + _IP + _UDP + payload
@@ -189,7 +263,9 @@ class ExportWriter:
         for begin in range(0, count, step):
             yield begin, min(begin + step, count)
 
-    def _data(self, records: Structured, size: int, lost: NDArray[np.bool_] | None, number: int) -> None:
+    def _data(
+        self, records: Structured, size: int, lost: NDArray[np.bool_] | None, number: int
+    ) -> None:
         exporter, form = self._exporter, self._exporter.form
         count = len(records) // size
         grouped = records.reshape(count, size)
@@ -202,7 +278,9 @@ class ExportWriter:
         padding = 0
         if form == "v9":
             padding = -(size * wire.itemsize) % 4
-        message = np.dtype([*_FRAME, *header, ("records", wire, (size,)), ("padding", "u1", (padding,))])
+        message = np.dtype(
+            [*_FRAME, *header, ("records", wire, (size,)), ("padding", "u1", (padding,))]
+        )
         payload = message.itemsize - np.dtype(_FRAME).itemsize
         frames = np.zeros(count, message)
         _fill_frame(frames, exporter, time_ms, payload, self._messages)
@@ -261,13 +339,32 @@ class ExportWriter:
         seconds = (time_ms + exporter.skew_ms) // 1000
         if ipfix:
             # One options record counts as a data record in the sequence, RFC 7011 section 3.1.
-            payload = struct.pack(">HHIII", 10, 16 + len(sets), seconds, self._records & 0xFFFFFFFF,
-                                  exporter.domain) + sets
+            payload = (
+                struct.pack(
+                    ">HHIII",
+                    10,
+                    16 + len(sets),
+                    seconds,
+                    self._records & 0xFFFFFFFF,
+                    exporter.domain,
+                )
+                + sets
+            )
             self._records += exporter.sampling > 1
         else:
             uptime = (time_ms - self._boot_ms) & 0xFFFFFFFF
-            payload = struct.pack(">HHIIII", 9, flowsets, uptime, seconds,
-                                  self._messages & 0xFFFFFFFF, exporter.domain) + sets
+            payload = (
+                struct.pack(
+                    ">HHIIII",
+                    9,
+                    flowsets,
+                    uptime,
+                    seconds,
+                    self._messages & 0xFFFFFFFF,
+                    exporter.domain,
+                )
+                + sets
+            )
         frame = np.zeros(1, np.dtype(_FRAME))
         _fill_frame(frame, exporter, np.array([time_ms]), len(payload), self._messages)
         if not ipfix:

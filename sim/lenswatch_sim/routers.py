@@ -34,20 +34,38 @@ def write_flows(city: cities.City, folder: Path, begin_ms: int, end_ms: int) -> 
         ):
             settings = city.scenario.part("export", district.name)
             told[name] = _write_router(
-                city, folder / f"{name}.pcap", here[here[column]], settings, str(settings[column]),
-                router_address(district.index, layer), 100 * district.index + layer, begin_ms,
+                city,
+                folder / f"{name}.pcap",
+                here[here[column]],
+                settings,
+                str(settings[column]),
+                router_address(district.index, layer),
+                100 * district.index + layer,
+                begin_ms,
             )
     settings = city.scenario.values["export"]
     told[city.core] = _write_router(
-        city, folder / f"{city.core}.pcap", conversations[conversations["core"]], settings,
-        str(settings["core"]), CORE_ADDRESS, 9, begin_ms,
+        city,
+        folder / f"{city.core}.pcap",
+        conversations[conversations["core"]],
+        settings,
+        str(settings["core"]),
+        CORE_ADDRESS,
+        9,
+        begin_ms,
     )
     return told
 
 
 def _write_router(
-    city: cities.City, path: Path, conversations: Any, settings: dict[str, Any], form: str,
-    address: str, domain: int, begin_ms: int,
+    city: cities.City,
+    path: Path,
+    conversations: Any,
+    settings: dict[str, Any],
+    form: str,
+    address: str,
+    domain: int,
+    begin_ms: int,
 ) -> dict[str, Any]:
     records = traffic.cut(conversations, float(settings["active_timeout_s"]), city.seed)
     rng = np.random.default_rng([city.seed, 31, domain])

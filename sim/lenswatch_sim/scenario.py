@@ -97,7 +97,9 @@ class Scenario:
 def list_scenarios() -> dict[str, str]:
     """Name and title of every scenario of the package."""
     found = {}
-    for entry in sorted(files("lenswatch_sim").joinpath("scenarios").iterdir(), key=lambda e: e.name):
+    for entry in sorted(
+        files("lenswatch_sim").joinpath("scenarios").iterdir(), key=lambda e: e.name
+    ):
         if entry.name.endswith(".yaml"):
             found[entry.name[:-5]] = str(yaml.safe_load(entry.read_text("utf-8")).get("title", ""))
     return found
@@ -132,7 +134,9 @@ def load_scenario(name: str | Path, changes: Mapping[str, Any] | None = None) ->
     districts = values["city"]["districts"]
     for district, parts in values["in_district"].items():
         if district not in districts:
-            raise ScenarioError(f"{name}: in_district.{district}: no such district in city.districts")
+            raise ScenarioError(
+                f"{name}: in_district.{district}: no such district in city.districts"
+            )
         for part, content in parts.items():
             if part not in _DISTRICT_PARTS:
                 raise ScenarioError(
@@ -161,11 +165,13 @@ def _merge(base: dict[str, Any], given: dict[str, Any], name: str, prefix: str) 
 
 def _change(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
-    place = values
+    place: Any = values
     for parent in parents:
         place = place.get(parent, {}) if isinstance(place, dict) else {}
     if not isinstance(place, dict) or last not in place:
-        raise ScenarioError(f"--set {key}: no such key; see the scenario's schema in docs/simulator.md")
+        raise ScenarioError(
+            f"--set {key}: no such key; see the scenario's schema in docs/simulator.md"
+        )
     place[last] = value
     if len(parents) == 1 and parents[0] in _DISTRICT_PARTS:
         for parts in values["in_district"].values():
@@ -180,9 +186,16 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "export.core": ("v5", "v9", "ipfix", "sflow"),
 }
 _POSITIVE = (
-    "city.cameras", "video.width", "video.height", "video.fps", "video.seconds",
-    "recording.segment_hours", "recording.retention_hours", "routing.kbit_per_s",
-    "export.active_timeout_s", "export.sampling",
+    "city.cameras",
+    "video.width",
+    "video.height",
+    "video.fps",
+    "video.seconds",
+    "recording.segment_hours",
+    "recording.retention_hours",
+    "routing.kbit_per_s",
+    "export.active_timeout_s",
+    "export.sampling",
 )
 
 

@@ -90,9 +90,13 @@ class Scene:
         self._light = LIGHTS[self.view.light]
         self._painter = compositor.Painter(self._library, self._light)
         self._background = background(self.view, np.random.default_rng([*self.seed, 2]))
-        self._noise = np.clip(np.random.default_rng(5).normal(0, 40, 65521), -127, 127).astype(np.int8)
+        self._noise = np.clip(np.random.default_rng(5).normal(0, 40, 65521), -127, 127).astype(
+            np.int8
+        )
         self._walkers = self._populate(rng)
-        self._masks = masking.Masker(self.policy, np.random.default_rng([*self.seed, 3]), self.duration_s)
+        self._masks = masking.Masker(
+            self.policy, np.random.default_rng([*self.seed, 3]), self.duration_s
+        )
 
     def _populate(self, rng: np.random.Generator) -> list[_Walker]:
         view = self.view
@@ -130,7 +134,7 @@ class Scene:
         return walkers
 
     def _project(self, x: float, y: float, z: float) -> tuple[float, float, float]:
-        """Pixel place and distance along the axis of a point; the lens looks at the scene's middle."""
+        """Pixel place of a point and its distance; the lens looks at the scene's middle."""
         view = self.view
         tilt = np.arctan2(view.mount_m - 1.45, view.distance_m)
         down = view.mount_m - y

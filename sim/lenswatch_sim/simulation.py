@@ -22,9 +22,25 @@ from lenswatch_sim.scenario import Scenario, load_scenario
 Progress = Callable[[str, int, int], None]
 
 COLUMNS = (
-    "node_id", "kind", "vendor", "model", "district", "lat", "lon", "addresses",
-    "declared_upstream", "operator", "country", "declared_retention_hours", "width_px",
-    "height_px", "hfov_deg", "distance_m", "place_type", "declared_masked", "stream_url",
+    "node_id",
+    "kind",
+    "vendor",
+    "model",
+    "district",
+    "lat",
+    "lon",
+    "addresses",
+    "declared_upstream",
+    "operator",
+    "country",
+    "declared_retention_hours",
+    "width_px",
+    "height_px",
+    "hfov_deg",
+    "distance_m",
+    "place_type",
+    "declared_masked",
+    "stream_url",
 )
 
 
@@ -109,56 +125,81 @@ def nodes(city: cities.City) -> list[dict[str, Any]]:
         settings = city.scenario.part("cameras", district.name)
         recording = city.scenario.part("recording", district.name)
         declared = settings["declared_masked"]
-        rows.append({
-            **common,
-            "node_id": camera.node_id,
-            "kind": "camera",
-            "vendor": camera.vendor,
-            "model": camera.model,
-            "district": district.name,
-            "lat": camera.lat,
-            "lon": camera.lon,
-            "addresses": camera.address,
-            "declared_upstream": city.platform if camera.direct_to_central else district.recorder,
-            "declared_retention_hours": recording["declared_retention_hours"],
-            "width_px": video["width"],
-            "height_px": video["height"],
-            "hfov_deg": camera.hfov_deg,
-            "distance_m": camera.distance_m,
-            "place_type": camera.place,
-            "declared_masked": "" if declared is None else str(bool(declared)).lower(),
-            "stream_url": f"rtsp://{camera.address}/stream1",
-        })
+        rows.append(
+            {
+                **common,
+                "node_id": camera.node_id,
+                "kind": "camera",
+                "vendor": camera.vendor,
+                "model": camera.model,
+                "district": district.name,
+                "lat": camera.lat,
+                "lon": camera.lon,
+                "addresses": camera.address,
+                "declared_upstream": city.platform
+                if camera.direct_to_central
+                else district.recorder,
+                "declared_retention_hours": recording["declared_retention_hours"],
+                "width_px": video["width"],
+                "height_px": video["height"],
+                "hfov_deg": camera.hfov_deg,
+                "distance_m": camera.distance_m,
+                "place_type": camera.place,
+                "declared_masked": "" if declared is None else str(bool(declared)).lower(),
+                "stream_url": f"rtsp://{camera.address}/stream1",
+            }
+        )
     for district in city.districts:
         routing = city.scenario.part("routing", district.name)
         recording = city.scenario.part("recording", district.name)
         upward = routing["central"] and routing["declared_upstream"]
-        rows.append({
-            **common,
-            "node_id": district.recorder,
-            "kind": "recorder",
-            "vendor": "Storwell",
-            "model": "SW-64",
-            "district": district.name,
-            "addresses": district.recorder_address,
-            "declared_upstream": city.platform if upward else "",
-            "declared_retention_hours": recording["declared_retention_hours"],
-        })
+        rows.append(
+            {
+                **common,
+                "node_id": district.recorder,
+                "kind": "recorder",
+                "vendor": "Storwell",
+                "model": "SW-64",
+                "district": district.name,
+                "addresses": district.recorder_address,
+                "declared_upstream": city.platform if upward else "",
+                "declared_retention_hours": recording["declared_retention_hours"],
+            }
+        )
         for layer, router in enumerate((district.access, district.aggregation), start=1):
-            rows.append({
-                **common, "node_id": router, "kind": "router", "district": district.name,
-                "vendor": cities.ROUTER_VENDOR[0], "model": cities.ROUTER_VENDOR[1],
-                "addresses": routers.router_address(district.index, layer),
-            })
-    rows.append({
-        **common, "node_id": city.core, "kind": "router", "vendor": cities.ROUTER_VENDOR[0],
-        "model": cities.ROUTER_VENDOR[1], "addresses": routers.CORE_ADDRESS,
-    })
+            rows.append(
+                {
+                    **common,
+                    "node_id": router,
+                    "kind": "router",
+                    "district": district.name,
+                    "vendor": cities.ROUTER_VENDOR[0],
+                    "model": cities.ROUTER_VENDOR[1],
+                    "addresses": routers.router_address(district.index, layer),
+                }
+            )
+    rows.append(
+        {
+            **common,
+            "node_id": city.core,
+            "kind": "router",
+            "vendor": cities.ROUTER_VENDOR[0],
+            "model": cities.ROUTER_VENDOR[1],
+            "addresses": routers.CORE_ADDRESS,
+        }
+    )
     if city.has_platform:
-        rows.append({
-            **common, "node_id": city.platform, "kind": "sink", "vendor": "Tianlan",
-            "model": "CityMind", "district": "city", "addresses": cities.PLATFORM_ADDRESS,
-        })
+        rows.append(
+            {
+                **common,
+                "node_id": city.platform,
+                "kind": "sink",
+                "vendor": "Tianlan",
+                "model": "CityMind",
+                "district": "city",
+                "addresses": cities.PLATFORM_ADDRESS,
+            }
+        )
     return rows
 
 
@@ -177,13 +218,18 @@ def _make_clips(
                 seed=city.seed,
                 number=i,
                 view={
-                    "width": int(video["width"]), "height": int(video["height"]),
-                    "hfov_deg": camera.hfov_deg, "mount_m": camera.mount_m,
-                    "distance_m": camera.distance_m, "light": camera.light,
-                    "people": camera.people, "place": camera.place,
+                    "width": int(video["width"]),
+                    "height": int(video["height"]),
+                    "hfov_deg": camera.hfov_deg,
+                    "mount_m": camera.mount_m,
+                    "distance_m": camera.distance_m,
+                    "light": camera.light,
+                    "people": camera.people,
+                    "place": camera.place,
                 },
                 mask={
-                    "method": settings["mask"], "strength": float(settings["mask_strength"]),
+                    "method": settings["mask"],
+                    "strength": float(settings["mask_strength"]),
                     "leak_share": float(settings["leak_share"]),
                     "heads_share": float(settings["heads_share"]),
                 },
@@ -221,7 +267,11 @@ def _make_clips(
 
 
 def _fill_stores(
-    city: cities.City, bundle: Path, clips: dict[str, camera_nodes.ClipResult], as_of: Any, tell: Progress
+    city: cities.City,
+    bundle: Path,
+    clips: dict[str, camera_nodes.ClipResult],
+    as_of: Any,
+    tell: Progress,
 ) -> list[recorders.Written]:
     folder = bundle / "recordings"
     written = []
@@ -249,4 +299,3 @@ def _fill_stores(
         index = {"version": 1, "stores": [entry.entry for entry in written]}
         (folder / "index.yaml").write_text(yaml.safe_dump(index, sort_keys=False), "utf-8")
     return written
-

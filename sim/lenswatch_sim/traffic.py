@@ -19,10 +19,21 @@ from lenswatch_sim.exports import RECORD
 TCP, UDP = 6, 17
 CONVERSATION = np.dtype(
     [
-        ("source", "u4"), ("destination", "u4"), ("source_port", "u2"), ("destination_port", "u2"),
-        ("protocol", "u1"), ("tcp_flags", "u1"), ("octets_per_s", "f8"), ("packet_octets", "f8"),
-        ("first_ms", "i8"), ("last_ms", "i8"), ("variation", "u4"), ("district", "i4"),
-        ("access", "?"), ("aggregation", "?"), ("core", "?"),
+        ("source", "u4"),
+        ("destination", "u4"),
+        ("source_port", "u2"),
+        ("destination_port", "u2"),
+        ("protocol", "u1"),
+        ("tcp_flags", "u1"),
+        ("octets_per_s", "f8"),
+        ("packet_octets", "f8"),
+        ("first_ms", "i8"),
+        ("last_ms", "i8"),
+        ("variation", "u4"),
+        ("district", "i4"),
+        ("access", "?"),
+        ("aggregation", "?"),
+        ("core", "?"),
     ]
 )
 """``variation`` seeds the rate's ups and downs: the same number in and out of a relay."""
@@ -177,7 +188,14 @@ def cut(conversations: NDArray[Any], timeout_s: float, seed: int) -> NDArray[Any
     part = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
     source = conversations[row]
     records = np.zeros(len(row), RECORD)
-    for name in ("source", "destination", "source_port", "destination_port", "protocol", "tcp_flags"):
+    for name in (
+        "source",
+        "destination",
+        "source_port",
+        "destination_port",
+        "protocol",
+        "tcp_flags",
+    ):
         records[name] = source[name]
     records["first_ms"] = source["first_ms"] + part * step
     records["last_ms"] = np.minimum(records["first_ms"] + step, source["last_ms"]) - 4

@@ -55,17 +55,27 @@ def routing(city: cities.City) -> dict[str, Any]:
         if camera.direct_to_central:
             sinks[city.platform] = {
                 "path": [camera.node_id, *inside, city.core, city.platform],
-                "central": True, "declared": bool(settings["declared_sink"]), "through": [],
+                "central": True,
+                "declared": bool(settings["declared_sink"]),
+                "through": [],
             }
         else:
             sinks[district.recorder] = {
                 "path": [camera.node_id, *inside, district.recorder],
-                "central": False, "declared": True, "through": [],
+                "central": False,
+                "declared": True,
+                "through": [],
             }
             if settings["central"]:
                 sinks[city.platform] = {
-                    "path": [camera.node_id, *inside, district.recorder, district.aggregation,
-                             city.core, city.platform],
+                    "path": [
+                        camera.node_id,
+                        *inside,
+                        district.recorder,
+                        district.aggregation,
+                        city.core,
+                        city.platform,
+                    ],
                     "central": True,
                     "declared": bool(settings["declared_sink"]),
                     "through": [district.recorder],
@@ -73,7 +83,9 @@ def routing(city: cities.City) -> dict[str, Any]:
         if camera.cloud:
             sinks[cities.CLOUD_ADDRESS] = {
                 "path": [camera.node_id, *inside, city.core, cities.CLOUD_ADDRESS],
-                "central": False, "declared": False, "through": [],
+                "central": False,
+                "declared": False,
+                "through": [],
             }
         result[camera.node_id] = {"district": district.name, "sinks": sinks}
     return result
@@ -91,14 +103,16 @@ def retention(city: cities.City, stores: list[Written], as_of: datetime) -> dict
     for store in stores:
         for node_id, oldest in store.oldest.items():
             age = (as_of - parse_moment(oldest)).total_seconds() / 3600
-            rows.append({
-                "store": store.entry["id"],
-                "camera": node_id,
-                "oldest": oldest,
-                "age_hours": round(age, 4),
-                "declared_hours": declared[node_id],
-                "over": age > declared[node_id],
-            })
+            rows.append(
+                {
+                    "store": store.entry["id"],
+                    "camera": node_id,
+                    "oldest": oldest,
+                    "age_hours": round(age, 4),
+                    "declared_hours": declared[node_id],
+                    "over": age > declared[node_id],
+                }
+            )
     return {"as_of": as_of.isoformat().replace("+00:00", "Z"), "cameras": rows}
 
 
@@ -127,13 +141,19 @@ def verdicts(
             quiet = "pass" if long_enough else "inconclusive"
             add("face-captured", node_id, "fail" if captured else quiet)
         over = ages.get(node_id)
-        add("retention-over-limit", node_id,
-            "inconclusive" if over is None else "fail" if any(over) else "pass")
+        add(
+            "retention-over-limit",
+            node_id,
+            "inconclusive" if over is None else "fail" if any(over) else "pass",
+        )
         sinks = routes[node_id]["sinks"].values()
         add("route-central", node_id, "fail" if any(s["central"] for s in sinks) else "pass")
         own = [s for s in sinks if not s["through"]]
-        add("route-undeclared-sink", node_id,
-            "fail" if any(not s["declared"] for s in own) else "pass")
+        add(
+            "route-undeclared-sink",
+            node_id,
+            "fail" if any(not s["declared"] for s in own) else "pass",
+        )
     for district in city.districts:
         settings = city.scenario.part("routing", district.name)
         bad = settings["central"] and not settings["declared_sink"]

@@ -45,13 +45,25 @@ class Body:
         )
         self._joint = {
             name: self._shape[slice(*groups[f"joint-{name}"][0])].mean(0)
-            for name in ("l-shoulder", "r-shoulder", "l-upper-leg", "r-upper-leg", "l-knee",
-                         "r-knee", "l-elbow", "r-elbow")
+            for name in (
+                "l-shoulder",
+                "r-shoulder",
+                "l-upper-leg",
+                "r-upper-leg",
+                "l-knee",
+                "r-knee",
+                "l-elbow",
+                "r-elbow",
+            )
         }
         self._weight = {
             (part, side): self._sum(base, names, side)
-            for part, names in (("arm", _ARM), ("forearm", _ARM[2:]), ("thigh", _THIGH),
-                                ("shin", _SHIN))
+            for part, names in (
+                ("arm", _ARM),
+                ("forearm", _ARM[2:]),
+                ("thigh", _THIGH),
+                ("shin", _SHIN),
+            )
             for side in "LR"
         }
         self._outfit = outfit
@@ -68,7 +80,8 @@ class Body:
     @staticmethod
     def _range(base: mesh.BaseMesh, part: slice) -> NDArray[np.int64]:
         inside = (base.triangles >= part.start) & (base.triangles < part.stop)
-        return base.triangles[inside.all(1)]
+        kept: NDArray[np.int64] = base.triangles[inside.all(1)]
+        return kept
 
     @staticmethod
     def _sum(base: mesh.BaseMesh, names: tuple[str, ...], side: str) -> Floats:
@@ -117,7 +130,9 @@ class Body:
         result.append(tiles.Surface(paint.BODY, self._skin[bare], shape, normal, shade))
         feet = (rest[self._skin][:, :, 1] < -7.5).all(1)
         result.append(
-            tiles.Surface(paint.BOTTOM_CLOTH, self._skin[feet], shape + 0.08 * normal, normal, shade)
+            tiles.Surface(
+                paint.BOTTOM_CLOTH, self._skin[feet], shape + 0.08 * normal, normal, shade
+            )
         )
         cloth = shape + outfit.looseness * normal
         occlusion = raster.ambient_occlusion(cloth, self._tights, 24)
@@ -127,15 +142,15 @@ class Body:
         top = middle > outfit.hem
         result.append(tiles.Surface(paint.TOP_CLOTH, tights[top], cloth, normal, occlusion))
         under = shape + outfit.looseness * normal * np.clip(0.6 - 0.12 * rest[:, 1:2], 0.4, 1.2)
-        result.append(
-            tiles.Surface(paint.BOTTOM_CLOTH, tights[~top], under, normal, occlusion)
-        )
+        result.append(tiles.Surface(paint.BOTTOM_CLOTH, tights[~top], under, normal, occlusion))
         if outfit.skirt is not None:
             kept = rest[self._skirt][:, :, 1].mean(1) > outfit.skirt
             hang = shape.copy()
             hang[mesh.SKIRT, 2] = (hang[mesh.SKIRT, 2] - 0.25) * 1.25 + 0.25
             result.append(
-                tiles.Surface(paint.TOP_CLOTH, self._skirt[kept], hang + 0.25 * normal, normal, shade)
+                tiles.Surface(
+                    paint.TOP_CLOTH, self._skirt[kept], hang + 0.25 * normal, normal, shade
+                )
             )
         return result
 
@@ -160,8 +175,6 @@ class Body:
 
         style = np.zeros(9)
         style[8] = 5.45
-        picture = tiles.draw_surfaces(
-            surfaces, self._rest, style, turn, to_screen, (height, width)
-        )
+        picture = tiles.draw_surfaces(surfaces, self._rest, style, turn, to_screen, (height, width))
         anchor = to_screen(self._shift[None] + np.array([[0.0, 5.7, 0.1]]))[0, :2]
         return picture, anchor / tiles.SUPERSAMPLE

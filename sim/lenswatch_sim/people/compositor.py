@@ -28,7 +28,7 @@ class Light:
     sun: tuple[float, float, float]
     """Key light."""
     direction: tuple[float, float, float]
-    """Towards the key light, from the figure as the viewer sees it: right, up, towards the viewer."""
+    """Towards the key light, as the viewer sees it: right, up, towards the viewer."""
     exposure: float = 1.0
     infrared: bool = False
     """Grey, lit from the camera; skin of every tone reflects near infrared alike."""
@@ -43,7 +43,9 @@ def tone_curve(value):  # type: ignore[no-untyped-def]
 
 
 @jit
-def light_tile(planes, normal_levels, detail_levels, colours, sky, sun, way, exposure, grey, flip, out):  # type: ignore[no-untyped-def]
+def light_tile(  # type: ignore[no-untyped-def]
+    planes, normal_levels, detail_levels, colours, sky, sun, way, exposure, grey, flip, out
+):
     """Lit tile, premultiplied: ``out`` (h, w, 4) float32, 0 to 255 and alpha 0 to 1."""
     height, width = planes.shape[1], planes.shape[2]
     for y in range(height):
@@ -189,7 +191,9 @@ class Painter:
         self._light = light
         self._cache: dict[tuple[object, ...], list[NDArray[np.float32]]] = {}
 
-    def _lit(self, key: tuple[object, ...], planes: Bytes, colours: Floats, flip: bool) -> list[NDArray[np.float32]]:
+    def _lit(
+        self, key: tuple[object, ...], planes: Bytes, colours: Floats, flip: bool
+    ) -> list[NDArray[np.float32]]:
         levels = self._cache.get(key)
         if levels is None:
             light = self._light
@@ -203,21 +207,39 @@ class Painter:
                 for label, share in ((paint.LIP, 0.85), (paint.LASH, 0.4), (paint.BEARD, 0.5)):
                     used[label] = share * used[paint.SKIN]
             light_tile(
-                planes, self._library.normal_levels, self._library.detail_levels, used,
-                np.array(light.sky), np.array(light.sun), way, light.exposure, light.infrared,
-                flip, tile,
+                planes,
+                self._library.normal_levels,
+                self._library.detail_levels,
+                used,
+                np.array(light.sky),
+                np.array(light.sun),
+                way,
+                light.exposure,
+                light.infrared,
+                flip,
+                tile,
             )
             levels = [tile]
             while min(levels[-1].shape[:2]) > 8:
                 last = levels[-1]
-                smaller = np.zeros(((last.shape[0] + 1) // 2, (last.shape[1] + 1) // 2, 4), np.float32)
+                smaller = np.zeros(
+                    ((last.shape[0] + 1) // 2, (last.shape[1] + 1) // 2, 4), np.float32
+                )
                 halve(last, smaller)
                 levels.append(smaller)
             self._cache[key] = levels
         return levels
 
     @staticmethod
-    def _draw(frame: Bytes, owner: NDArray[np.int32], levels: list[NDArray[np.float32]], left: float, top: float, scale: float, who: int) -> None:
+    def _draw(
+        frame: Bytes,
+        owner: NDArray[np.int32],
+        levels: list[NDArray[np.float32]],
+        left: float,
+        top: float,
+        scale: float,
+        who: int,
+    ) -> None:
         level = 0
         while scale <= 0.5 and level + 1 < len(levels):
             level += 1
@@ -242,20 +264,35 @@ class Painter:
         number: int,
         head_only: bool = False,
     ) -> Drawn:
-        """Draw one person with the neck's pivot at ``neck``; owners are 2n for the body, 2n+1 for the head."""
+        """Draw one person with the neck's pivot at ``neck``.
+
+        In ``owner`` the body becomes twice ``number`` and the head one more.
+        """
         library = self._library
         if not head_only:
             flip, yaw = self._side(body_yaw_deg)
             body: BodyTile = library.bodies[build, step, _nearest(library.body_yaws, yaw)]
-            levels = self._lit(("b", build, step, body.yaw, flip, colours_key), body.planes, colours, flip)
+            levels = self._lit(
+                ("b", build, step, body.yaw, flip, colours_key), body.planes, colours, flip
+            )
             scale = pixels_per_dm / library.body_scale
             ax = body.planes.shape[2] - body.anchor[0] if flip else body.anchor[0]
-            self._draw(frame, owner, levels, neck[0] - ax * scale, neck[1] - body.anchor[1] * scale, scale, 2 * number)
+            self._draw(
+                frame,
+                owner,
+                levels,
+                neck[0] - ax * scale,
+                neck[1] - body.anchor[1] * scale,
+                scale,
+                2 * number,
+            )
         flip, yaw = self._side(head_yaw_deg)
         head: HeadTile = library.heads[
             identity, _nearest(library.head_yaws, yaw), _nearest(library.head_pitches, pitch_deg)
         ]
-        levels = self._lit(("h", identity, head.yaw, head.pitch, flip, colours_key), head.planes, colours, flip)
+        levels = self._lit(
+            ("h", identity, head.yaw, head.pitch, flip, colours_key), head.planes, colours, flip
+        )
         scale = pixels_per_dm / library.head_scale
         width = head.planes.shape[2]
 
@@ -267,14 +304,22 @@ class Painter:
         who = 2 * number + 1
         self._draw(frame, owner, levels, left, top, scale, who)
         x0, x1 = sorted((across(head.box[0]), across(head.box[2])))
-        box = (left + x0 * scale, top + head.box[1] * scale, left + x1 * scale, top + head.box[3] * scale)
-        eyes = tuple(
-            (left + across(x) * scale, top + y * scale, seen) for x, y, seen in head.eyes
+        box = (
+            left + x0 * scale,
+            top + head.box[1] * scale,
+            left + x1 * scale,
+            top + head.box[3] * scale,
         )
+        eyes = tuple((left + across(x) * scale, top + y * scale, seen) for x, y, seen in head.eyes)
         corner = [round(v) for v in box]
         painted = count_owner(owner, who, *corner)
-        return Drawn(box, (eyes[1], eyes[0]) if flip else (eyes[0], eyes[1]),
-                     -float(head.yaw) if flip else float(head.yaw), who, painted)
+        return Drawn(
+            box,
+            (eyes[1], eyes[0]) if flip else (eyes[0], eyes[1]),
+            -float(head.yaw) if flip else float(head.yaw),
+            who,
+            painted,
+        )
 
     @staticmethod
     def _side(yaw_deg: float) -> tuple[bool, float]:

@@ -32,8 +32,17 @@ class Style:
     def vector(self) -> Floats:
         """The numbers :func:`paint.paint` reads."""
         return np.array(
-            [self.hair, self.recede, self.hat, float(self.mask), self.glasses, self.beard,
-             self.brow, 1.0, self.collar]
+            [
+                self.hair,
+                self.recede,
+                self.hat,
+                float(self.mask),
+                self.glasses,
+                self.beard,
+                self.brow,
+                1.0,
+                self.collar,
+            ]
         )
 
 
@@ -65,7 +74,9 @@ class Head:
         shade = np.ones(len(shape))
         shade[: mesh.BODY_END] = raster.ambient_occlusion(shape, skin, 48)[: mesh.BODY_END]
         eyes = base.triangles[
-            ((base.triangles >= mesh.LEFT_EYE.start) & (base.triangles < mesh.RIGHT_EYE.stop)).all(1)
+            ((base.triangles >= mesh.LEFT_EYE.start) & (base.triangles < mesh.RIGHT_EYE.stop)).all(
+                1
+            )
         ]
         eye_normal = raster.vertex_normals(shape, eyes)
         normal[mesh.LEFT_EYE] = eye_normal[mesh.LEFT_EYE]
@@ -95,7 +106,9 @@ class Head:
             parts.append((paint.GLASSES, skin, shape + 0.06 * normal))
         if style.hat != paint.NO_HAT:
             parts.append((paint.HAT_SHELL, bare, self._shell(shape, normal, rest, 0.16)))
-        self._surfaces = [tiles.Surface(kind, part, place, normal, shade) for kind, part, place in parts]
+        self._surfaces = [
+            tiles.Surface(kind, part, place, normal, shade) for kind, part, place in parts
+        ]
         self._rest = rest
         self._style = style.vector()
         # Identities differ in height: keep every head where the neutral one is.
@@ -119,7 +132,9 @@ class Head:
         """A mask spans from nose to chin instead of following the lips."""
         moved = shape + 0.07 * normal
         low = (rest[:, 1] < 7.0) & (rest[:, 2] > 0.9)
-        bulge = np.clip(1 - abs(rest[:, 1] - 6.5) / 0.55, 0, 1) * np.clip(1 - abs(rest[:, 0]) / 0.6, 0, 1)
+        bulge = np.clip(1 - abs(rest[:, 1] - 6.5) / 0.55, 0, 1) * np.clip(
+            1 - abs(rest[:, 0]) / 0.6, 0, 1
+        )
         moved[low, 2] = np.maximum(moved[low, 2], moved[low, 2] + 0.14 * bulge[low])
         return moved
 

@@ -7,6 +7,7 @@ import json
 import lzma
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +69,10 @@ def library() -> Library:
     index = json.loads(raw[4 : 4 + length])
     pixels = np.frombuffer(raw, np.uint8, offset=4 + length)
 
-    def planes(entry: dict[str, object]) -> NDArray[np.uint8]:
-        height, width = entry["size"]  # type: ignore[misc]
-        start = entry["at"]
-        return pixels[start : start + 4 * height * width].reshape(4, height, width)  # type: ignore[has-type, operator, misc]
+    def planes(entry: dict[str, Any]) -> NDArray[np.uint8]:
+        height, width = entry["size"]
+        start = int(entry["at"])
+        return pixels[start : start + 4 * height * width].reshape(4, height, width)
 
     heads = {}
     for entry in index["heads"]:

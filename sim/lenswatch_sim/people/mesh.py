@@ -59,7 +59,8 @@ class BaseMesh:
     def target(self, name: str) -> tuple[Ints, Floats]:
         """Indices and offsets of a morph target such as ``nose/nose-base-down``."""
         if name not in self._targets:
-            text = gzip.open(self.root / "targets" / f"{name}.target.gz", "rt").read()
+            packed = (self.root / "targets" / f"{name}.target.gz").read_bytes()
+            text = gzip.decompress(packed).decode()
             rows = [line.split() for line in text.splitlines() if line and line[0] != "#"]
             table = np.array(rows, dtype=np.float64).reshape(-1, 4)
             self._targets[name] = (table[:, 0].astype(np.int64), table[:, 1:])

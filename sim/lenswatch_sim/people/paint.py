@@ -142,7 +142,7 @@ def paint(kind, x, y, z, style, out):  # type: ignore[no-untyped-def]
                 detail = 0.85 + 0.25 * noise(x * 5.0, y * 3.0, z * 5.0)
     elif kind == LONG_HAIR:
         low = 5.9 if hair == BOB else 5.0
-        if (hair == BOB or hair == LONG) and y > low + 0.2 * noise(x * 9.0, 0.0, z * 9.0):
+        if hair in (BOB, LONG) and y > low + 0.2 * noise(x * 9.0, 0.0, z * 9.0):
             # The helper hangs over the forehead; keep the face free.
             if not (z > 0.75 and y < 7.95 and side < 0.72):
                 label = HAIR
@@ -156,16 +156,20 @@ def paint(kind, x, y, z, style, out):  # type: ignore[no-untyped-def]
             label = MASK
             fold = np.sin(y * 42.0)
             detail = 0.97 + 0.05 * fold
-        elif style[3] > 0.0 and 0.1 < z < 0.8 and side > 0.5 and abs(y - 6.95 - (z - 0.4) * 0.1) < 0.02:
+        elif (
+            style[3] > 0.0
+            and 0.1 < z < 0.8
+            and side > 0.5
+            and abs(y - 6.95 - (z - 0.4) * 0.1) < 0.02
+        ):
             label = MASK
     elif kind == GLASSES:
         if style[4] > 0.0 and z > 0.2:
             away = np.hypot((side - 0.33) / 1.12, y - 7.26)
-            if z > 1.0 and 0.19 < away < 0.19 + 0.022 + 0.02 * style[4]:
-                label = FRAME
-            elif z > 1.2 and side < 0.13 and abs(y - 7.33) < 0.02:
-                label = FRAME
-            elif z < 1.15 and side > 0.5 and abs(y - 7.33) < 0.025:
+            rim = z > 1.0 and 0.19 < away < 0.212 + 0.02 * style[4]
+            bridge = z > 1.2 and side < 0.13 and abs(y - 7.33) < 0.02
+            temple = z < 1.15 and side > 0.5 and abs(y - 7.33) < 0.025
+            if rim or bridge or temple:
                 label = FRAME
     elif kind == HAT_SHELL:
         brim = 7.95 if hat == CAP else 7.75

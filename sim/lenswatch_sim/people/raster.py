@@ -62,7 +62,8 @@ def vertex_normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
     for corner in range(3):
         np.add.at(normal, triangles[:, corner], face)
     length = np.linalg.norm(normal, axis=1, keepdims=True)
-    return normal / np.maximum(length, 1e-12)
+    unit: Floats = normal / np.maximum(length, 1e-12)
+    return unit
 
 
 def rotation(yaw_deg: float, pitch_deg: float) -> Floats:
@@ -70,7 +71,8 @@ def rotation(yaw_deg: float, pitch_deg: float) -> Floats:
     y, p = np.radians(yaw_deg), np.radians(pitch_deg)
     turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     tilt = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-    return tilt @ turn
+    both: Floats = tilt @ turn
+    return both
 
 
 def ambient_occlusion(vertices: Floats, triangles: NDArray[np.int64], directions: int) -> Floats:
@@ -107,4 +109,5 @@ def ambient_occlusion(vertices: Floats, triangles: NDArray[np.int64], directions
         visible = screen[:, 2] >= depth[y, x] - 0.06
         seen += cosine * visible
         total += cosine
-    return seen / total
+    share: Floats = seen / total
+    return share

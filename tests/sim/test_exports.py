@@ -1,0 +1,194 @@
+"""Independent collectors read every export: exact sums, no sequence failure."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenswatch_sim import exports, traffic
+
+
+def payloads(path: Path) -> Iterator[bytes]:
+    data = path.read_bytes()
+    at = 24
+    while at < len(data):
+        size = struct.unpack_from("<I", data, at + 8)[0]
+        yield data[at + 16 + 42 : at + 16 + size]
+        at += 16 + size
+
+
+def records(count: int, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    made = np.zeros(count, exports.RECORD)
+    for name in exports.RECORD.names:
+        if not name.endswith("_ms"):
+            made[name] = rng.integers(0, 200, count)
+    made["octets"] = rng.integers(100, 1_000_000, count)
+    made["packets"] = rng.integers(1, 1000, count)
+    made["first_ms"] = 1_795_000_000_000 + np.arange(count) * 10
+    made["last_ms"] = made["first_ms"] + 900
+    return made
+
+
+def write(path: Path, form: str, made: np.ndarray, **settings: int) -> exports.ExportWriter:
+    exporter = exports.Exporter(
+        traffic.number("10.1.255.1"),
+        traffic.number("10.255.0.200"),
+        form,
+        7,
+        boot_ms=1_794_990_000_000,
+        **settings,
+    )
+    with exports.open_export(path) as file:
+        writer = exports.ExportWriter(file, exporter)
+        writer.write(made)
+    return writer
+
+
+def collect(path: Path, folder: Path) -> dict[str, int]:
+    """Send the payloads to a real nfcapd and let nfdump sum up."""
+    for program in ("nfcapd", "nfdump"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed: the export was NOT read by a real collector")
+    folder.mkdir()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    collector = subprocess.Popen(
+        ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(folder), "-B", "4000000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        time.sleep(0.8)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for i, payload in enumerate(payloads(path)):
+                sender.sendto(payload, ("127.0.0.1", port))
+                if i % 20 == 0:
+                    time.sleep(0.003)
+        time.sleep(0.5)
+    finally:
+        collector.terminate()
+        collector.wait(timeout=10)
+    told = subprocess.run(
+        ["nfdump", "-R", str(folder), "-I"], capture_output=True, text=True, timeout=30, check=True
+    ).stdout
+    found = re.findall(r"^([A-Z][a-z ]+): (\d+)$", told, re.M)
+    return {name: int(value) for name, value in found}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("form", ["v5", "v9", "ipfix"])
+def test_nfcapd_reads_every_record(form: str, tmp_path: Path) -> None:
+    made = records(1003)
+    write(tmp_path / "x.pcap", form, made)
+    told = collect(tmp_path / "x.pcap", tmp_path / "nf")
+    assert told["Flows"] == 1003
+    assert told["Packets"] == made["packets"].sum()
+    assert told["Bytes"] == made["octets"].sum()
+    assert told["Sequence failures"] == 0
+
+
+@pytest.mark.system
+def test_nfcapd_reads_a_city_router(small_city: Path, tmp_path: Path) -> None:
+    truth = json.loads((small_city / "truth" / "flows.json").read_text())["core"]
+    told = collect(small_city / "bundle" / "flows" / "core.pcap", tmp_path / "nf")
+    assert told["Flows"] == truth["records"]
+    assert told["Bytes"] == truth["octets"]
+    assert told["Sequence failures"] == 0
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("form", ["v5", "v9", "ipfix"])
+@pytest.mark.parametrize("sampling", [1, 64])
+def test_tshark_finds_nothing_malformed(form: str, sampling: int, tmp_path: Path) -> None:
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed: the export was NOT read by it")
+    made = records(101)
+    path = tmp_path / "x.pcap"
+    write(path, form, made, sampling=sampling)
+    port = {"v5": 2055, "v9": 9995, "ipfix": 4739}[form]
+    told = subprocess.run(
+        [
+            "tshark",
+            "-r",
+            str(path),
+            "-d",
+            f"udp.port=={port},cflow",
+            "-o",
+            "ip.check_checksum:TRUE",
+            "-T",
+            "fields",
+            "-e",
+            "cflow.octets",
+            "-e",
+            "_ws.malformed",
+            "-e",
+            "ip.checksum.status",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    lines = [line.split("\t") for line in told.splitlines()]
+    octets = [int(number) for line in lines for number in line[0].split(",") if number]
+    assert sum(octets) == made["octets"].sum()
+    assert "alformed" not in told
+    assert {line[2] for line in lines} == {"1"}
+
+
+def test_a_reboot_starts_the_sequence_anew(tmp_path: Path) -> None:
+    made = records(100)
+    with exports.open_export(tmp_path / "x.pcap") as file:
+        writer = exports.ExportWriter(
+            file, exports.Exporter(1, 2, "ipfix", 7, boot_ms=1_794_990_000_000)
+        )
+        writer.write(made[:60])
+        writer.reboot(int(made["first_ms"][60]))
+        writer.write(made[60:])
+    sequence = [struct.unpack_from(">I", p, 8)[0] for p in payloads(tmp_path / "x.pcap")]
+    assert sequence == [0, 0, 20, 40, 0, 0, 20]
+
+
+def test_lost_messages_leave_a_gap(tmp_path: Path) -> None:
+    made = records(100)
+    with exports.open_export(tmp_path / "x.pcap") as file:
+        writer = exports.ExportWriter(
+            file, exports.Exporter(1, 2, "v9", 7, boot_ms=1_794_990_000_000)
+        )
+        writer.write(made, np.array([False, True, False, False, False]))
+    assert writer.lost_messages == 1
+    sequence = [struct.unpack_from(">I", p, 12)[0] for p in payloads(tmp_path / "x.pcap")]
+    assert sequence == [0, 1, 3, 4, 5]
+
+
+def test_cut_conserves_time_and_splits_at_the_timeout() -> None:
+    talk = traffic.Talk(0, 600_000)
+    talk.stream(
+        "10.0.0.1",
+        "10.0.0.2",
+        source_port=554,
+        destination_port=9,
+        protocol=traffic.TCP,
+        kbit_per_s=800,
+        variation=1,
+        district=0,
+        routers=(True, True, True),
+    )
+    cut = traffic.cut(talk.rows(), 60, seed=1)
+    video = cut[cut["source_port"] == 554]
+    assert len(video) == 10
+    assert (np.diff(cut["last_ms"]) >= 0).all()
+    assert int(video["octets"].sum()) == pytest.approx(800 * 125 * 600, rel=0.2)
+    assert traffic.cut(talk.rows(), 60, seed=1).tobytes() == cut.tobytes()
