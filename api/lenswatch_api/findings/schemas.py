@@ -37,12 +37,8 @@ class FindingQuery(PageQuery):
     )
     verdict: Verdict | SkipJsonSchema[None] = None
     severity: Severity | SkipJsonSchema[None] = None
-    control: str | SkipJsonSchema[None] = Field(
-        None, max_length=200, pattern=_TEXT, examples=["core/retention"]
-    )
-    subject: str | SkipJsonSchema[None] = Field(
-        None, max_length=300, pattern=_TEXT, examples=["node:cam-0001"]
-    )
+    control: Text200 | SkipJsonSchema[None] = Field(default=None, examples=["core/retention"])
+    subject: Text300 | SkipJsonSchema[None] = Field(default=None, examples=["node:cam-0001"])
     district: Text200 | SkipJsonSchema[None] = None
     vendor: Text200 | SkipJsonSchema[None] = None
 

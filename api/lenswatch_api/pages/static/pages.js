@@ -72,11 +72,13 @@ for (const form of document.querySelectorAll("[data-upload]")) {
 for (const box of document.querySelectorAll("[data-follow]")) {
   const bar = box.querySelector("[data-progress]");
   const stage = box.querySelector("[data-stage]");
+  const badge = document.querySelector("[data-state] .state");
   const source = new EventSource(box.dataset.follow);
   source.addEventListener("progress", (event) => {
     const progress = JSON.parse(event.data);
     const text = progress.stage || "Waiting for its turn";
     if (stage.textContent !== text) stage.textContent = text;
+    if (progress.state === "running") { badge.className = "state running"; badge.textContent = "Running"; }
     if (progress.total > 0) { bar.max = progress.total; bar.value = progress.done; } else bar.removeAttribute("value");
   });
   source.addEventListener("end", () => { source.close(); location.reload(); });

@@ -1,0 +1,185 @@
+"""The pages, driven in a real browser: upload, live audit, score, findings, for each role."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from lenswatch_api.authorization import Role
+from tests.api.conftest import make_tar
+from tests.api.running_process import RunningProcess
+
+_CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProcess]:
+    service = RunningProcess(tmp_path_factory.mktemp("pages") / "data", "")
+    service.start()
+    service.wait_until_up()
+    service.read_key()
+    yield service
+    service.client.close()
+    service.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if _CHROMIUM is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _sign_in(browser: Browser, service: RunningProcess, key: str) -> tuple[Page, list[str]]:
+    page = browser.new_context(base_url=str(service.client.base_url)).new_page()
+    page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    errors: list[str] = []
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("/")
+    page.wait_for_url("**/sign-in")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Deployments")).to_be_visible()
+    return page, errors
+
+
+def _admin_key(service: RunningProcess) -> str:
+    return str(service.client.headers["Authorization"]).removeprefix("Bearer ")
+
+
+@pytest.fixture(scope="module")
+def audited(
+    browser: Browser, service: RunningProcess, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The address of an audit that was started, and followed, in the browser."""
+    archive = tmp_path_factory.mktemp("upload") / "bundle.tar.gz"
+    settings = b"name: x\nfindings: 120\nseconds: 2\nsteps: 8\n"
+    archive.write_bytes(make_tar({"city/deployment.yaml": settings, "city/nodes.csv": b""}))
+    page, errors = _sign_in(browser, service, _admin_key(service))
+    page.get_by_label("Name").fill("Rivertown <b>")
+    page.get_by_role("button", name="Make it").click()
+    page.wait_for_url("**/deployments/dep_*")
+    expect(page.get_by_role("heading", name="Rivertown <b>")).to_be_visible()
+    page.get_by_label(re.compile("Bundle")).set_input_files(archive)
+    page.get_by_role("button", name="Upload and audit").click()
+    page.wait_for_url("**/audits/aud_*")
+    expect(page.locator("[data-score]")).to_have_text("40.0")  # the page followed to the end
+    assert errors == []
+    return page.url.removeprefix(str(service.client.base_url))
+
+
+@pytest.mark.system
+def test_from_score_to_a_camera(browser: Browser, service: RunningProcess, audited: str) -> None:
+    page, errors = _sign_in(browser, service, _admin_key(service))
+    page.goto(audited)
+    expect(page.get_by_text("Grade E")).to_be_attached()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="report.html").click()
+    assert "Fine." in Path(download.value.path()).read_text()
+    page.get_by_role("link", name="What failed").click()
+    expect(page.locator("tbody tr")).to_have_count(40)
+    page.get_by_label("Vendor").fill("Acme Optics")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody tr")).to_have_count(20)
+    page.goto(f"{audited}/findings")
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("link", name="Next page").click()
+    page.wait_for_url("**cursor=**")
+    page.locator("tbody th a").first.click()
+    page.wait_for_url("**/subjects/**")
+    expect(page.get_by_text("Numbers only")).to_be_visible()
+    assert page.locator("img, video, canvas").count() == 0
+    assert errors == []
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    page.goto(audited)
+    page.wait_for_url("**/sign-in")
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
+def test_each_role_sees_what_it_may(
+    browser: Browser, service: RunningProcess, audited: str, role: Role
+) -> None:
+    wanted = {"name": role.value, "role": role.value}
+    if role is Role.VENDOR:
+        wanted["vendor"] = "Acme Optics"
+    key = service.client.post("/api/v1/keys", json=wanted).json()["secret"]
+    page, errors = _sign_in(browser, service, key)
+    may_write = role in (Role.AUDITOR, Role.TESTER)
+    assert page.get_by_role("button", name="Make it").is_visible() == may_write
+    page.goto(audited)
+    expect(page.get_by_role("link", name="What failed")).to_be_visible()
+    assert page.locator("[data-score]").is_visible() == (role is not Role.VENDOR)
+    assert page.get_by_role("link", name="report.html").is_visible() == (role is not Role.VENDOR)
+    page.goto(f"{audited}/findings?verdict=fail")
+    expect(page.locator("tbody tr")).to_have_count(20 if role is Role.VENDOR else 40)
+    assert errors == []
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_and_fit_a_phone(
+    browser: Browser, service: RunningProcess, audited: str, scheme: str
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    page, _ = _sign_in(browser, service, _admin_key(service))
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": 390, "height": 800})
+    deployment = service.client.get("/api/v1/deployments").json()["items"][0]["id"]
+    subject = f"{audited}/subjects/node:cam-7"
+    for path in ("/", f"/deployments/{deployment}", audited, f"{audited}/findings", subject):
+        page.goto(path)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, f"{path} is {width} pixels wide"
+        found = Axe().run(page)
+        violations = found.response["violations"]
+        assert violations == [], [
+            (path, item["id"], item["nodes"][0]["html"]) for item in violations
+        ]
+
+
+def test_pages_need_a_session_and_the_same_origin(client: TestClient, audit_id: str) -> None:
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    base = "http://127.0.0.1"
+    for path in ("/", f"/audits/{audit_id}", f"/audits/{audit_id}/findings"):
+        answer = client.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+    foreign = client.post("/sign-in", data={"key": key}, headers={"Origin": "http://evil.test"})
+    assert foreign.status_code == 403
+    wrong = client.post("/sign-in", data={"key": "lw_wrong"}, headers={"Origin": base})
+    assert wrong.status_code == 401
+    assert "lw_wrong" not in wrong.text
+    answer = client.post(
+        "/sign-in", data={"key": key}, headers={"Origin": base}, follow_redirects=False
+    )
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+
+    def send(**headers: str) -> httpx.Response:
+        return client.post(  # type: ignore[return-value]
+            "/api/v1/deployments", json={"name": "x"}, headers={"Authorization": "", **headers}
+        )
+
+    assert send().status_code == 403  # the cookie alone
+    assert send(Origin="http://evil.test").status_code == 403
+    assert send(**{"Sec-Fetch-Site": "cross-site", "Origin": base}).status_code == 403
+    assert send(Origin=base).status_code == 201
+    missing = client.get(f"/audits/{audit_id}/subjects/node:nowhere")
+    assert missing.status_code == 404
+    client.cookies.clear()
