@@ -110,7 +110,7 @@ def _ordered(keys: NDArray[np.uint64], entries: NDArray[np.int64]) -> FlowRecord
 
 
 @kernel
-def _slot(keys: NDArray[np.uint64], row: int, size: int) -> int:
+def _slot(keys: NDArray[np.uint64], row: Any, size: Any) -> Any:
     mixed = np.uint64(0)
     for column in range(KEYS):
         mixed = (mixed ^ keys[row, column]) * np.uint64(0x9E3779B97F4A7C15)
@@ -125,8 +125,8 @@ def _flush(
     counts: NDArray[np.int64],
     out_keys: NDArray[np.uint64],
     out_entries: NDArray[np.int64],
-    used: int,
-) -> int:
+    used: Any,
+) -> Any:
     for slot in range(table.shape[0]):
         if entries[slot, PACKETS] > 0:
             out_keys[used] = table[slot]
@@ -152,11 +152,11 @@ def _gather(
     payload: NDArray[np.int64],
     payload_length: NDArray[np.int64],
     place: NDArray[np.int64],
-    active_ns: int,
-    idle_ns: int,
+    active_ns: Any,
+    idle_ns: Any,
     out_keys: NDArray[np.uint64],
     out_entries: NDArray[np.int64],
-) -> int:
+) -> Any:
     size = table.shape[0]
     used = 0
     for row in range(keys.shape[0]):
@@ -213,7 +213,7 @@ def _gather(
 
 
 @kernel
-def _starts(data: NDArray[np.uint8], at: int, size: int, word: Any) -> bool:
+def _starts(data: NDArray[np.uint8], at: Any, size: Any, word: Any) -> Any:
     if size < len(word):
         return False
     for place in range(len(word)):  # noqa: SIM110  (a generator does not compile)
@@ -223,15 +223,15 @@ def _starts(data: NDArray[np.uint8], at: int, size: int, word: Any) -> bool:
 
 
 @kernel
-def _contains(data: NDArray[np.uint8], at: int, size: int, word: Any) -> bool:
-    for place in range(at, at + size - len(word) + 1):  # noqa: SIM110
+def _contains(data: NDArray[np.uint8], at: Any, size: Any, word: Any) -> Any:
+    for place in range(at, at + size - len(word) + 1):
         if _starts(data, place, len(word), word):
             return True
     return False
 
 
 @kernel
-def _text(data: NDArray[np.uint8], at: int, size: int) -> int:
+def _text(data: NDArray[np.uint8], at: Any, size: Any) -> Any:
     """Application of a protocol of text lines."""
     if size < 8:
         return UNKNOWN
@@ -261,7 +261,7 @@ def _text(data: NDArray[np.uint8], at: int, size: int) -> int:
 
 
 @kernel
-def _look_tcp(data: NDArray[np.uint8], at: int, size: int, entry: NDArray[np.int64]) -> None:
+def _look_tcp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int64]) -> None:
     known = entry[APPLICATION]
     # an HTTP connection may turn out to be ONVIF or GA/T 1400 with a later request
     if (known != UNKNOWN and known != HTTP) or entry[LOOKED] >= _LOOKS:
@@ -286,7 +286,7 @@ def _look_tcp(data: NDArray[np.uint8], at: int, size: int, entry: NDArray[np.int
 
 
 @kernel
-def _rtp(data: NDArray[np.uint8], at: int, size: int, entry: NDArray[np.int64]) -> bool:
+def _rtp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int64]) -> Any:
     """Does this continue an RTP stream (RFC 3550): one SSRC, sequence numbers in order?"""
     if size < 12 or data[at] >> 6 != 2:
         return False
@@ -313,7 +313,7 @@ def _rtp(data: NDArray[np.uint8], at: int, size: int, entry: NDArray[np.int64]) 
 
 
 @kernel
-def _look_udp(data: NDArray[np.uint8], at: int, size: int, entry: NDArray[np.int64]) -> None:
+def _look_udp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int64]) -> None:
     known = entry[APPLICATION]
     # media may follow STUN and DTLS on the same ports
     settled = known != UNKNOWN and known != STUN and known != DTLS and known != RTCP

@@ -110,12 +110,12 @@ def _columns(messages: int, sets: int) -> tuple[NDArray[Any], ...]:
 
 
 @kernel
-def _u16(buffer: NDArray[np.uint8], at: int) -> int:
+def _u16(buffer: NDArray[np.uint8], at: Any) -> Any:
     return (np.int64(buffer[at]) << 8) | np.int64(buffer[at + 1])
 
 
 @kernel
-def _u32(buffer: NDArray[np.uint8], at: int) -> int:
+def _u32(buffer: NDArray[np.uint8], at: Any) -> Any:
     return (
         (np.int64(buffer[at]) << 24)
         | (np.int64(buffer[at + 1]) << 16)
@@ -125,7 +125,7 @@ def _u32(buffer: NDArray[np.uint8], at: int) -> int:
 
 
 @kernel
-def _header(buffer: NDArray[np.uint8], at: int, left: int) -> tuple[int, ...]:
+def _header(buffer: NDArray[np.uint8], at: Any, left: Any) -> Any:
     """Fields of the message header at ``at``, of which ``left`` bytes are there.
 
     Gives version, status, header bytes, body bytes (-1: up to the end), export milliseconds,
@@ -189,7 +189,7 @@ def _walk(
     s_id: NDArray[np.uint16],
     s_offset: NDArray[np.int64],
     s_length: NDArray[np.int64],
-) -> tuple[int, int]:
+) -> Any:
     """Write as many messages and sets as there is room for; count all."""
     most_messages = m_datagram.shape[0]
     most_sets = s_message.shape[0]

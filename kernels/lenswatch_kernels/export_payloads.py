@@ -6,6 +6,8 @@ version number easily, a chain of lengths hardly ever.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,17 +36,17 @@ def classify_payloads(
 
 
 @kernel
-def _u16(data: NDArray[np.uint8], at: int) -> int:
+def _u16(data: NDArray[np.uint8], at: Any) -> Any:
     return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
 
 
 @kernel
-def _u32(data: NDArray[np.uint8], at: int) -> int:
+def _u32(data: NDArray[np.uint8], at: Any) -> Any:
     return (_u16(data, at) << 16) | _u16(data, at + 2)
 
 
 @kernel
-def _chain(data: NDArray[np.uint8], at: int, end: int, lowest: int) -> bool:
+def _chain(data: NDArray[np.uint8], at: Any, end: Any, lowest: Any) -> Any:
     """Do the sets from ``at`` end exactly at ``end``, or in less than a header of zeros?"""
     sets = 0
     while end - at >= 4:
@@ -62,7 +64,7 @@ def _chain(data: NDArray[np.uint8], at: int, end: int, lowest: int) -> bool:
 
 
 @kernel
-def _sflow(data: NDArray[np.uint8], at: int, end: int) -> bool:
+def _sflow(data: NDArray[np.uint8], at: Any, end: Any) -> Any:
     family = _u32(data, at + 4)
     if family == 1:
         at += 12
@@ -102,9 +104,9 @@ def _classify(
         version = _u16(data, at)
         if version == 10:
             told = _u16(data, at + 2)
-            if 16 <= told <= size and _u32(data, at + 4) > _EARLIEST:
-                if told == 16 or _chain(data, at + 16, at + told, 2):
-                    kinds[row] = IPFIX
+            fits = 16 <= told <= size and _u32(data, at + 4) > _EARLIEST
+            if fits and (told == 16 or _chain(data, at + 16, at + told, 2)):
+                kinds[row] = IPFIX
         elif version == 9:
             if size > 24 and _u32(data, at + 8) > _EARLIEST and _chain(data, at + 20, end, 0):
                 kinds[row] = NETFLOW
@@ -112,9 +114,9 @@ def _classify(
             count = _u16(data, at + 2)
             header = 16 if version == 1 else 24
             record = 48 if version == 5 else 52
-            if 0 < count <= 1000 and header + count * record <= size:
-                if size - header - count * record < record or version == 5:
-                    if _u32(data, at + 8) > _EARLIEST:
-                        kinds[row] = NETFLOW
+            left = size - header - count * record
+            fits = 0 < count <= 1000 and 0 <= left and (left < record or version == 5)
+            if fits and _u32(data, at + 8) > _EARLIEST:
+                kinds[row] = NETFLOW
         elif version == 0 and size >= 28 and _u32(data, at) == 5 and _sflow(data, at, end):
             kinds[row] = SFLOW

@@ -207,7 +207,7 @@ def _scatter_part(
 
 
 @kernel
-def _hash(words: NDArray[np.uint64], row: int) -> Any:
+def _hash(words: NDArray[np.uint64], row: Any) -> Any:
     mixed = np.uint64(0)
     for word in range(words.shape[0]):
         mixed = (mixed ^ words[word, row]) * np.uint64(0x9E3779B97F4A7C15)
@@ -241,7 +241,7 @@ def _place_rows(
 
 @kernel
 def _place_values(
-    column: Any, where: NDArray[np.int64], number: int, packed: NDArray[np.uint64]
+    column: Any, where: NDArray[np.int64], number: Any, packed: NDArray[np.uint64]
 ) -> None:
     for row in range(column.shape[0]):
         packed[where[row], number] = column[row]
@@ -250,11 +250,11 @@ def _place_values(
 @kernel
 def _aggregate(
     packed: NDArray[np.uint64],
-    words: int,
+    words: Any,
     begin: NDArray[np.int64],
     end: NDArray[np.int64],
-    first: int,
-    last: int,
+    first: Any,
+    last: Any,
     counts: NDArray[np.uint32],
     groups: NDArray[np.int64],
 ) -> None:

@@ -6,6 +6,8 @@ not digests, so two things never share an entry. Linear probing, load at most on
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,16 +54,14 @@ class KeyTable:
 
 
 @kernel
-def _slot(key: np.uint64, size: int) -> int:
+def _slot(key: Any, size: Any) -> Any:
     """Fibonacci hashing: the upper bits of the product are the well-mixed ones."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64((mixed >> np.uint64(32)) & np.uint64(size - 1))
 
 
 @kernel
-def _insert(
-    key: np.uint64, value: int, keys: NDArray[np.uint64], values: NDArray[np.int64]
-) -> bool:
+def _insert(key: Any, value: Any, keys: NDArray[np.uint64], values: NDArray[np.int64]) -> Any:
     size = keys.shape[0]
     slot = _slot(key, size)
     while values[slot] >= 0 and keys[slot] != key:

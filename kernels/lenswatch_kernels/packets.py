@@ -102,12 +102,12 @@ def decode_packets(
 
 
 @kernel
-def _u16(data: NDArray[np.uint8], at: int) -> int:
+def _u16(data: NDArray[np.uint8], at: Any) -> Any:
     return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
 
 
 @kernel
-def _u32(data: NDArray[np.uint8], at: int) -> Any:
+def _u32(data: NDArray[np.uint8], at: Any) -> Any:
     return (
         (np.uint64(data[at]) << np.uint64(24))
         | (np.uint64(data[at + 1]) << np.uint64(16))
@@ -117,12 +117,12 @@ def _u32(data: NDArray[np.uint8], at: int) -> Any:
 
 
 @kernel
-def _u64(data: NDArray[np.uint8], at: int) -> Any:
+def _u64(data: NDArray[np.uint8], at: Any) -> Any:
     return (_u32(data, at) << np.uint64(32)) | _u32(data, at + 4)
 
 
 @kernel
-def _to_network(data: NDArray[np.uint8], at: int, end: int, link: int) -> tuple[int, int]:
+def _to_network(data: NDArray[np.uint8], at: Any, end: Any, link: Any) -> Any:
     """Offset and ether type of what the link layer carries; type -1 where it is cut or unknown."""
     kind = -1
     if link == LINK_ETHERNET:
@@ -132,7 +132,7 @@ def _to_network(data: NDArray[np.uint8], at: int, end: int, link: int) -> tuple[
     elif link in (LINK_RAW, _LINK_RAW_OLD, 14, _LINK_IPV4, _LINK_IPV6):
         if end > at:
             kind = 0x0800 if data[at] >> 4 == 4 else 0x86DD
-    elif link == LINK_LOOPBACK or link == _LINK_LOOP:
+    elif link in (LINK_LOOPBACK, _LINK_LOOP):
         if end - at > 4:
             at += 4
             kind = 0x0800 if data[at] >> 4 == 4 else 0x86DD
@@ -156,7 +156,7 @@ def _to_network(data: NDArray[np.uint8], at: int, end: int, link: int) -> tuple[
 
 
 @kernel
-def _ppp(protocol: int) -> int:
+def _ppp(protocol: Any) -> Any:
     if protocol == 0x0021:
         return 0x0800
     if protocol == 0x0057:
@@ -165,7 +165,7 @@ def _ppp(protocol: int) -> int:
 
 
 @kernel
-def _strip(data: NDArray[np.uint8], at: int, end: int, kind: int) -> tuple[int, int, int]:
+def _strip(data: NDArray[np.uint8], at: Any, end: Any, kind: Any) -> Any:
     """Take off VLAN tags, MPLS labels, PPPoE; offset, ether type and outermost VLAN."""
     vlan = -1
     for _ in range(16):
@@ -205,7 +205,7 @@ def _strip(data: NDArray[np.uint8], at: int, end: int, kind: int) -> tuple[int, 
 
 
 @kernel
-def _hash(a: Any, b: Any, c: Any) -> int:
+def _hash(a: Any, b: Any, c: Any) -> Any:
     mixed = (a ^ (b * np.uint64(0x9E3779B97F4A7C15)) ^ (c << np.uint64(17))) * np.uint64(
         0xFF51AFD7ED558CCD
     )
@@ -224,13 +224,13 @@ def _decode(
     addresses: NDArray[np.uint64],
     integers: NDArray[np.int64],
     places: NDArray[np.int64],
-) -> int:
+) -> Any:
     used = 0
     for row in range(offset.shape[0]):
         at, kind = _to_network(data, offset[row], offset[row] + captured[row], link[row])
         end = offset[row] + captured[row]
         tunnel = PLAIN
-        for depth in range(2):
+        for _depth in range(2):
             at, kind, vlan = _strip(data, at, end, kind)
             if kind != 0x0800 and kind != 0x86DD:
                 break
@@ -249,17 +249,17 @@ def _decode(
 @kernel
 def _network(
     data: NDArray[np.uint8],
-    at: int,
-    end: int,
-    kind: int,
-    vlan: int,
+    at: Any,
+    end: Any,
+    kind: Any,
+    vlan: Any,
     keys: NDArray[np.uint64],
     ports: NDArray[np.int64],
-    row: int,
+    row: Any,
     addresses: NDArray[np.uint64],
     integers: NDArray[np.int64],
     places: NDArray[np.int64],
-) -> tuple[bool, int, int, int, int]:
+) -> Any:
     """One IP packet into ``row``; then where its inner packet starts, if it has one."""
     identification = np.int64(-1)
     fragment_offset = np.int64(0)
@@ -389,7 +389,7 @@ def _network(
 
 
 @kernel
-def _gre(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int]:
+def _gre(data: NDArray[np.uint8], at: Any, end: Any) -> Any:
     """Inner ether type, its offset, kind of tunnel (RFC 2784, 2890; ERSPAN I to III)."""
     if end - at < 4:
         return -1, at, PLAIN
@@ -424,9 +424,7 @@ def _gre(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int]:
 
 
 @kernel
-def _udp_tunnel(
-    data: NDArray[np.uint8], at: int, end: int, source: int, destination: int
-) -> tuple[int, int, int]:
+def _udp_tunnel(data: NDArray[np.uint8], at: Any, end: Any, source: Any, destination: Any) -> Any:
     """VXLAN (RFC 7348) on 4789 or 8472, TZSP on 37008; else no tunnel."""
     if (destination == 4789 or destination == 8472) and end - at >= 22 and data[at] & 0x08:
         return _u16(data, at + 20), at + 22, VXLAN

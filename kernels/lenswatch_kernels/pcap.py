@@ -7,6 +7,7 @@ Formats: the classic libpcap file in both byte orders with microseconds or nanos
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +107,7 @@ def next_packets(data: NDArray[np.uint8], walk: Walk, most: int) -> PacketIndex:
 
 
 @kernel
-def _u32(data: NDArray[np.uint8], at: int, big: bool) -> int:
+def _u32(data: NDArray[np.uint8], at: Any, big: Any) -> Any:
     a = np.int64(data[at])
     b = np.int64(data[at + 1])
     c = np.int64(data[at + 2])
@@ -117,7 +118,7 @@ def _u32(data: NDArray[np.uint8], at: int, big: bool) -> int:
 
 
 @kernel
-def _u16(data: NDArray[np.uint8], at: int, big: bool) -> int:
+def _u16(data: NDArray[np.uint8], at: Any, big: Any) -> Any:
     a = np.int64(data[at])
     b = np.int64(data[at + 1])
     if big:
@@ -135,7 +136,7 @@ def _walk_classic(
     length: NDArray[np.int64],
     time_ns: NDArray[np.int64],
     link: NDArray[np.int32],
-) -> int:
+) -> Any:
     at = state[_POSITION]
     big = state[_BIG_ENDIAN] != 0
     unit = np.int64(1) if state[_NANOSECONDS] else np.int64(1000)
@@ -165,7 +166,7 @@ def _walk_classic(
 
 @kernel
 def _interface(
-    data: NDArray[np.uint8], at: int, end: int, big: bool, interface: NDArray[np.int64]
+    data: NDArray[np.uint8], at: Any, end: Any, big: Any, interface: NDArray[np.int64]
 ) -> None:
     """Link type and clock resolution from an interface description block's body."""
     interface[0] = _u16(data, at, big)
@@ -185,7 +186,7 @@ def _interface(
 
 
 @kernel
-def _to_ns(ticks: np.uint64, exponent: int, binary: int) -> int:
+def _to_ns(ticks: Any, exponent: Any, binary: Any) -> Any:
     if binary:
         if exponent > 62:
             return -1
@@ -218,7 +219,7 @@ def _walk_ng(
     length: NDArray[np.int64],
     time_ns: NDArray[np.int64],
     link: NDArray[np.int32],
-) -> int:
+) -> Any:
     at = state[_POSITION]
     big = state[_BIG_ENDIAN] != 0
     size = data.shape[0]

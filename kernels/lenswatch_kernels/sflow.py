@@ -87,7 +87,7 @@ def index_samples(
 
 
 @kernel
-def _u32(buffer: NDArray[np.uint8], at: int) -> int:
+def _u32(buffer: NDArray[np.uint8], at: Any) -> Any:
     return (
         (np.int64(buffer[at]) << 24)
         | (np.int64(buffer[at + 1]) << 16)
@@ -97,7 +97,7 @@ def _u32(buffer: NDArray[np.uint8], at: int) -> int:
 
 
 @kernel
-def _u64(buffer: NDArray[np.uint8], at: int) -> Any:
+def _u64(buffer: NDArray[np.uint8], at: Any) -> Any:
     return (np.uint64(_u32(buffer, at)) << np.uint64(32)) | np.uint64(_u32(buffer, at + 4))
 
 
@@ -106,11 +106,11 @@ def _walk(
     buffer: NDArray[np.uint8],
     offset: NDArray[np.int64],
     length: NDArray[np.int64],
-    fill: bool,
+    fill: Any,
     headers: NDArray[np.int64],
     agents: NDArray[np.uint64],
     samples: NDArray[np.int64],
-) -> int:
+) -> Any:
     used = 0
     for row in range(offset.shape[0]):
         at = offset[row]
@@ -161,14 +161,14 @@ def _walk(
 @kernel
 def _sample(
     buffer: NDArray[np.uint8],
-    at: int,
-    end: int,
-    expanded: bool,
-    fill: bool,
+    at: Any,
+    end: Any,
+    expanded: Any,
+    fill: Any,
     samples: NDArray[np.int64],
-    row: int,
-    datagram: int,
-) -> bool:
+    row: Any,
+    datagram: Any,
+) -> Any:
     """One flow sample; False where nothing in it describes a packet."""
     if end - at < (44 if expanded else 32):
         return False

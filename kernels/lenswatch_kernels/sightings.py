@@ -104,8 +104,8 @@ def _add(
     digests: NDArray[np.uint64],
     observers: NDArray[np.int64],
     used: NDArray[np.int64],
-    most: int,
-) -> int:
+    most: Any,
+) -> Any:
     size = digests.shape[0]
     again = 0
     for row in range(source_high.shape[0]):

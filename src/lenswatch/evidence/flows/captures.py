@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch.evidence.flows.exports import Datagrams
+from lenswatch.evidence.flows.export_state import Datagrams
 from lenswatch.evidence.flows.table import Direction, FlowTable, empty
 from lenswatch_kernels import conversations, packets, pcap
 from lenswatch_kernels.export_payloads import OTHER, SFLOW, classify_payloads
@@ -56,7 +56,7 @@ class Reassembly:
         if total is None or total > 65535:
             return None
         at = 0
-        while at in parts and parts[at]:
+        while parts.get(at):
             at += len(parts[at])
         if at < total:
             return None

@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.errors import EvidenceError
+from lenswatch.evidence.flows.export_state import Datagrams
 from lenswatch.evidence.flows.exporters import ExporterBook, address_halves
-from lenswatch.evidence.flows.exports import Datagrams, ExportDecoder
+from lenswatch.evidence.flows.exports import ExportDecoder
 from lenswatch.evidence.flows.parquet import METADATA_KEY
 from lenswatch.evidence.flows.receiver import Received, Receiver, open_socket
 from lenswatch.evidence.flows.sflow import SflowDecoder

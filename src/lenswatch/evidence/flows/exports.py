@@ -9,128 +9,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.flows import applications, fields
 from lenswatch.evidence.flows import templates as layout
+from lenswatch.evidence.flows.export_state import (
+    MOST_HELD_BYTES,
+    MOST_HELD_SETS,
+    MOST_SESSIONS,
+    MOST_TEMPLATES,
+    NO_PLAN,
+    Break,
+    Context,
+    Datagrams,
+    FullRecord,
+    HeldSet,
+    Losses,
+    Session,
+)
+from lenswatch.evidence.flows.export_tables import as_table, finish_columns, with_reverse
 from lenswatch.evidence.flows.exporters import ExporterBook
-from lenswatch.evidence.flows.sampling import Sampling, header_interval
 from lenswatch.evidence.flows.table import FlowTable, concatenate
 from lenswatch.evidence.flows.templates import LEGACY, Plan, Template, compile_plan, pack_plans
 from lenswatch_kernels import export_messages as messages
 from lenswatch_kernels import sequences
-from lenswatch_kernels.export_records import NO_BASE, Plans, count_records, decode_records
+from lenswatch_kernels.export_records import Plans, count_records, decode_records
 from lenswatch_kernels.key_table import KeyTable
-
-MOST_SESSIONS = 1 << 16
-"""Sessions followed; datagrams of further ones are counted, not decoded (spoofed floods)."""
-MOST_TEMPLATES = 1 << 15
-"""Templates known at once over all sessions, and twice as many definitions over all time."""
-MOST_HELD_BYTES = 64 << 20
-"""Bytes of data sets that wait for a template."""
-MOST_HELD_SETS = 1 << 16
-
-_NO_PLAN = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Datagrams:
-    """UDP payloads inside a buffer, in the order they were captured."""
-
-    offset: NDArray[np.int64]
-    length: NDArray[np.int64]
-    address: NDArray[np.uint32]
-    """Row of the sender in the reader's list of addresses."""
-    file: NDArray[np.uint32]
-    place: NDArray[np.int64]
-    """Byte offset of the payload in its file, for `FlowTable.offset`."""
-    capture_ms: NDArray[np.int64]
-    """When it was captured; -1 unknown."""
-
-
-@dataclass(slots=True)
-class Session:
-    """What is known of one exporter's observation domain in one protocol version."""
-
-    row: int
-    """Row in the reader's list of exporters."""
-    domain: int
-    version: int
-    sampling: Sampling = field(default_factory=Sampling)
-    templates: dict[int, int] = field(default_factory=dict)
-    """Plan by template id, now."""
-    seen: set[bytes] = field(default_factory=set)
-    """Template sets that would change nothing."""
-    names: dict[int, int] = field(default_factory=dict)
-    """`Application` by announced application id."""
-    init_ms: int = NO_BASE
-    """When the exporter started, where IPFIX options say it."""
-    init_told: bool = False
-    active_timeout_s: int = 0
-    """As announced in options (element 36); 0 where it is not."""
-    records: int = 0
-    messages: int = 0
-    options_records: int = 0
-    clock_offset_ms: int | None = None
-    """Least of capture time minus export time: the clocks' difference plus the delay."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldSet:
-    """A data set whose template has not come."""
-
-    body: bytes
-    context: tuple[int, int, int, int, int, int]
-    """session, domain, file, place, export ms, uptime base"""
-
-
-@dataclass(slots=True)
-class Losses:
-    """What could not be decoded, and why; nothing is dropped in silence."""
-
-    unknown_messages: int = 0
-    broken_messages: int = 0
-    cut_sets: int = 0
-    broken_template_sets: int = 0
-    held_sets: int = 0
-    """Sets that came before their template."""
-    released_sets: int = 0
-    """... and were decoded when it came."""
-    dropped_sets: int = 0
-    """... and were dropped because the bound on waiting sets was reached."""
-    refused_templates: int = 0
-    refused_sessions: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """Where a datagram breaks its own lengths."""
-
-    file: int
-    place: int
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class FullRecord:
-    """One record with every field, for `decode --all-fields`."""
-
-    version: int
-    exporter: int
-    domain: int
-    file: int
-    place: int
-    export_ms: int
-    sequence: int
-    set_id: int
-    options: bool
-    fields: dict[str, fields.Value]
-    start_ms: int
-    end_ms: int
+from lenswatch_kernels.record_operations import NO_BASE
 
 
 class ExportDecoder:
@@ -167,7 +74,7 @@ class ExportDecoder:
             return known
         if len(self._plans) >= 2 * MOST_TEMPLATES:
             self.losses.refused_templates += 1
-            return _NO_PLAN
+            return NO_PLAN
         self._plans.append(compile_plan(template))
         self._packed = None
         self._plan_by_template[template] = len(self._plans) - 1
@@ -281,7 +188,7 @@ class ExportDecoder:
         records[set_session < 0] = 0
         message = index.set_message
         datagram = index.datagram[message]
-        context = _Context(
+        context = Context(
             exporter=self._rows_of(set_session),
             domain=index.domain[message],
             file=datagrams.file[datagram],
@@ -361,7 +268,7 @@ class ExportDecoder:
     ) -> NDArray[np.int64]:
         """Plan of each set at its place in the order of the wire; holds sets without one."""
         count = index.set_id.shape[0]
-        set_plan = np.full(count, _NO_PLAN, np.int64)
+        set_plan = np.full(count, NO_PLAN, np.int64)
         version = index.version[index.set_message]
         legacy = (index.set_id == messages.LEGACY_SET) & (version < 9)
         for number, plan in self._legacy.items():
@@ -401,7 +308,7 @@ class ExportDecoder:
         if stop > start:
             rows = np.flatnonzero(data[start:stop]) + start
             found = self._plan_of.get(keys[rows])
-            found[found == self._withdrawn] = _NO_PLAN  # their data waits for a new template
+            found[found == self._withdrawn] = NO_PLAN  # their data waits for a new template
             set_plan[rows] = found
 
     def _hold(
@@ -477,9 +384,9 @@ class ExportDecoder:
                     self._learn(int(session[row]), record)
                 records[row] = 0
         base = columns[:, 5].copy()
-        for row in np.flatnonzero(base == NO_BASE):
+            base[row] = int(self.sessions[session[row]].init_ms)
             base[row] = self.sessions[session[row]].init_ms
-        context = _Context(
+        context = Context(
             exporter=self._rows_of(session),
             domain=columns[:, 1].astype(np.uint32),
             file=columns[:, 2].astype(np.uint32),
@@ -535,9 +442,9 @@ class ExportDecoder:
             item.messages += int(per_session[row])
             item.records += int(counted[row])
             if least[row] != np.iinfo(np.int64).max:
-                offset = int(least[row])
+                ahead = int(least[row])
                 before = item.clock_offset_ms
-                item.clock_offset_ms = offset if before is None else min(before, offset)
+                item.clock_offset_ms = ahead if before is None else min(before, ahead)
 
     # -- options -----------------------------------------------------------------------------
 
@@ -641,7 +548,7 @@ class ExportDecoder:
         set_length: NDArray[np.int64],
         set_plan: NDArray[np.int64],
         records: NDArray[np.int64],
-        context: _Context,
+        context: Context,
     ) -> FlowTable:
         ends = np.cumsum(records)
         total = int(ends[-1]) if ends.size else 0
@@ -659,7 +566,7 @@ class ExportDecoder:
             buffer,
             set_offset,
             set_length,
-            np.where(used, set_plan, _NO_PLAN),
+            np.where(used, set_plan, NO_PLAN),
             records,
             first_row,
             context.export_ms,
@@ -667,107 +574,18 @@ class ExportDecoder:
             self._packed_plans(),
             blocks,
         )
-        wide, long, short, byte = blocks
+        wide, long = blocks[:2]
         long[layout.EXPORTER] = np.repeat(context.exporter, records)
         long[layout.DOMAIN] = np.repeat(context.domain, records)
         long[layout.FILE] = np.repeat(context.file, records)
         wide[layout.OFFSET] = np.repeat(context.place, records).view(np.uint64)
-        self._finish(blocks, set_plan, records, first_row, plan_rows, context)
-        table = _as_table(blocks)
+        finish_columns(
+            self._plans, self.sessions, blocks, set_plan, records, first_row, plan_rows, context
+        )
+        table = as_table(blocks)
         if self._split:
-            return self._with_reverse(table, blocks, set_plan, records, plan_rows)
+            return with_reverse(self._plans, table, blocks, set_plan, records, plan_rows)
         return table
-
-    def _finish(
-        self,
-        blocks: tuple[Any, ...],
-        set_plan: NDArray[np.int64],
-        records: NDArray[np.int64],
-        first_row: NDArray[np.int64],
-        plan_rows: NDArray[np.int64],
-        context: _Context,
-    ) -> None:
-        """Sampling and applications, which need the session's options."""
-        wide, long, _, byte = blocks
-        for session_row in np.unique(context.session[records > 0]):
-            session = self.sessions[session_row]
-            mine = (context.session == session_row) & (records > 0)
-            for plan_row in plan_rows:
-                plan = self._plans[plan_row]
-                sets = np.flatnonzero(mine & (set_plan == plan_row))
-                if not sets.size:
-                    continue
-                if session.version < 9:
-                    for row in sets:
-                        part = slice(first_row[row], first_row[row] + records[row])
-                        long[layout.SAMPLING, part] = header_interval(
-                            int(context.header_sampling[row])
-                        )
-                    continue
-                state = session.sampling
-                told = bool(state.default or state.samplers or state.interfaces)
-                if not (plan.application or (told and plan.sampler != 1) or plan.sampler == 2):
-                    continue
-                rows = _rows(sets, first_row, records)
-                if plan.sampler == 2 or (told and plan.sampler == 0):
-                    column = long[layout.SAMPLING]
-                    sampler = column[rows] if plan.sampler == 2 else None
-                    column[rows] = state.resolve(sampler, long[layout.INGRESS][rows])
-                if plan.application:
-                    length = next(
-                        (item.length for item in plan.template.fields if item.id == 95), 4
-                    )
-                    byte[layout.APPLICATION][rows] = applications.resolve(
-                        wide[layout.APPLICATION_ID][rows],
-                        plan.application,
-                        session.names,
-                        length,
-                    )
-
-    def _with_reverse(
-        self,
-        table: FlowTable,
-        blocks: tuple[Any, ...],
-        set_plan: NDArray[np.int64],
-        records: NDArray[np.int64],
-        plan_rows: NDArray[np.int64],
-    ) -> FlowTable:
-        """Biflows as two rows: what came back is a flow of its own, source and destination swapped.
-
-        Without this a camera that is pulled from would send nothing: its video is the reverse.
-        """
-        biflow = np.zeros(len(self._plans), np.bool_)
-        biflow[[row for row in plan_rows if self._plans[row].biflow]] = True
-        if not biflow.any():
-            return table
-        wide = blocks[0]
-        is_biflow = np.repeat(biflow[np.maximum(set_plan, 0)] & (set_plan >= 0), records)
-        back = is_biflow & (
-            (np.where(is_biflow, wide[layout.REVERSE_OCTETS], 0) > 0)
-            | (np.where(is_biflow, wide[layout.REVERSE_PACKETS], 0) > 0)
-        )
-        rows = np.flatnonzero(back)
-        if not rows.size:
-            return table
-        reverse = table.take(rows)
-        swapped = FlowTable(
-            **{
-                **{name: getattr(reverse, name) for name in FlowTable.__dataclass_fields__},
-                "source_high": reverse.destination_high,
-                "source_low": reverse.destination_low,
-                "destination_high": reverse.source_high,
-                "destination_low": reverse.source_low,
-                "source_port": reverse.destination_port,
-                "destination_port": reverse.source_port,
-                "octets": wide[layout.REVERSE_OCTETS][rows],
-                "packets": wide[layout.REVERSE_PACKETS][rows],
-                "ingress_interface": reverse.egress_interface,
-                "egress_interface": reverse.ingress_interface,
-            }
-        )
-        # each reverse row right after its forward row
-        order = np.argsort(np.concatenate((np.arange(len(table)) * 2, rows * 2 + 1)), kind="stable")
-        return concatenate([table, swapped]).take(order)
 
     # -- every field -------------------------------------------------------------------------
 
@@ -776,7 +594,7 @@ class ExportDecoder:
         buffer: NDArray[np.uint8],
         index: messages.MessageIndex,
         set_plan: NDArray[np.int64],
-        context: _Context,
+        context: Context,
         session: NDArray[np.int64],
     ) -> None:
         for row in np.flatnonzero(set_plan >= 0):
@@ -789,7 +607,7 @@ class ExportDecoder:
             self._keep_records(template, body, context, int(row), int(index.sequence[message]))
 
     def _keep_records(
-        self, template: Template, body: bytes, context: _Context, row: int, sequence: int
+        self, template: Template, body: bytes, context: Context, row: int, sequence: int
     ) -> None:
         export_ms, base = int(context.export_ms[row]), int(context.uptime_base[row])
         for record in fields.records(template, body):
@@ -817,59 +635,8 @@ class ExportDecoder:
         yield from kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """One value a set: what the set's records take from their message."""
-
-    exporter: NDArray[np.uint32]
-    domain: NDArray[np.uint32]
-    file: NDArray[np.uint32]
-    place: NDArray[np.int64]
-    export_ms: NDArray[np.int64]
-    uptime_base: NDArray[np.int64]
-    session: NDArray[np.int64]
-    header_sampling: NDArray[np.uint16]
-
-
 def _set_key(session_row: int, identifier: int) -> int:
     return (session_row << 16) | identifier
-
-
-def _rows(
-    sets: NDArray[np.int64], first_row: NDArray[np.int64], records: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Row numbers of all records of the sets."""
-    counts = records[sets]
-    starts = np.repeat(first_row[sets] - (np.cumsum(counts) - counts), counts)
-    return starts + np.arange(int(counts.sum()))
-
-
-def _as_table(blocks: tuple[Any, ...]) -> FlowTable:
-    wide, long, short, byte = blocks
-    return FlowTable(
-        exporter=long[layout.EXPORTER],
-        observation_domain=long[layout.DOMAIN],
-        start_ms=wide[layout.START].view(np.int64),
-        end_ms=wide[layout.END].view(np.int64),
-        source_high=wide[layout.SOURCE_HIGH],
-        source_low=wide[layout.SOURCE],
-        destination_high=wide[layout.DESTINATION_HIGH],
-        destination_low=wide[layout.DESTINATION],
-        source_port=short[layout.SOURCE_PORT],
-        destination_port=short[layout.DESTINATION_PORT],
-        protocol=byte[layout.PROTOCOL],
-        octets=wide[layout.OCTETS],
-        packets=wide[layout.PACKETS],
-        sampling=long[layout.SAMPLING],
-        tcp_flags=short[layout.TCP_FLAGS],
-        ingress_interface=long[layout.INGRESS],
-        egress_interface=long[layout.EGRESS],
-        direction=byte[layout.DIRECTION],
-        application=byte[layout.APPLICATION],
-        ssrc=long[layout.SSRC],
-        file=long[layout.FILE],
-        offset=wide[layout.OFFSET].view(np.int64),
-    )
 
 
 def _application_number(text: str) -> int:

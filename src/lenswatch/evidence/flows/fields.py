@@ -82,7 +82,7 @@ def _store(record: dict[str, Value], name: str, value: Value) -> None:
     if isinstance(before, list):
         before.append(value)  # type: ignore[arg-type]
     else:
-        record[name] = [before, value]  # type: ignore[assignment, list-item]
+        record[name] = [before, value]  # type: ignore[assignment]
 
 
 def render(raw: bytes, kind: str) -> Value:

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.flows import captures, logs, parquet, sightings
+from lenswatch.evidence.flows.export_state import Break, Datagrams, FullRecord
 from lenswatch.evidence.flows.exporters import Exporter, ExporterBook
-from lenswatch.evidence.flows.exports import Break, Datagrams, ExportDecoder, FullRecord
+from lenswatch.evidence.flows.exports import ExportDecoder
 from lenswatch.evidence.flows.sflow import SflowDecoder
 from lenswatch.evidence.flows.sniff import HEAD_BYTES, Kind, kind_of
 from lenswatch.evidence.flows.table import DTYPES, FlowTable
 from lenswatch.model import Problem
 from lenswatch_kernels import export_messages, pcap, sequences
-from lenswatch_kernels.export_records import NO_BASE
+from lenswatch_kernels.record_operations import NO_BASE
 
 Progress = Callable[[str, int, int], None]
 

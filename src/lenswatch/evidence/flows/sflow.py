@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lenswatch.evidence.flows.export_state import Break, Datagrams
 from lenswatch.evidence.flows.exporters import ExporterBook
-from lenswatch.evidence.flows.exports import Break, Datagrams
 from lenswatch.evidence.flows.table import IPV4_MAPPED, Direction, FlowTable, empty
 from lenswatch_kernels import packets, sequences
 from lenswatch_kernels import sflow as samples

@@ -64,7 +64,7 @@ def deduplicate(
         address = np.arange(int(table.exporter.max()) + 1 if rows else 0, dtype=np.int64)
     device = address[table.exporter] if rows else np.empty(0, np.int64)
     group = _number(table)
-    pair, pair_group, pair_device, pair_exporter = _pairs(group, device, table.exporter)
+    pair, pair_group, pair_exporter = _pairs(group, device, table.exporter)
     pairs = len(pair_group)
     first = np.full(pairs, np.iinfo(np.int64).max)
     last = np.full(pairs, np.iinfo(np.int64).min)
@@ -124,13 +124,13 @@ def _number(table: FlowTable) -> NDArray[np.int64]:
 
 def _pairs(
     group: NDArray[np.int64], device: NDArray[np.int64], exporter: NDArray[np.uint32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
-    """(flow group, device) pairs: number of each row's, and group, device, exporter of each."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+    """(flow group, device) pairs: number of each row's, and group and exporter of each."""
     width = int(device.max()) + 1 if len(device) else 1
     unique, index, inverse = np.unique(
         group * width + device, return_index=True, return_inverse=True
     )
-    return inverse.reshape(-1), unique // width, unique % width, exporter[index]
+    return inverse.reshape(-1), unique // width, exporter[index]
 
 
 def _overlapping(

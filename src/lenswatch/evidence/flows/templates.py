@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels import export_records as records
+from lenswatch_kernels import record_operations as records
 from lenswatch_kernels.export_records import VARIABLE, Plans
 
 MOST_FIELDS = 1024
@@ -381,7 +381,7 @@ LEGACY = {
             (13, 1),
             (PADDING, 2),
         ),
-    ),  # fmt: skip
+    ),
     7: _legacy(
         7,
         (
@@ -397,7 +397,7 @@ LEGACY = {
             (PADDING, 2),
             (43, 4),
         ),
-    ),  # fmt: skip
+    ),
     1: _legacy(1, (*_COMMON, (PADDING, 2), (4, 1), (5, 1), (6, 1), (PADDING, 11))),
 }
 """NetFlow v1, v5 and v7: layouts that are fixed, written as templates."""

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lenswatch.errors import UsageError
+from lenswatch.evidence.flows.export_state import FullRecord
 from lenswatch.evidence.flows.exporters import Exporter
-from lenswatch.evidence.flows.exports import FullRecord
 from lenswatch.evidence.flows.parquet import with_sources
 from lenswatch.evidence.flows.table import FlowTable, concatenate, empty
 
