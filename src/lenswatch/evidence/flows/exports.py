@@ -384,8 +384,8 @@ class ExportDecoder:
                     self._learn(int(session[row]), record)
                 records[row] = 0
         base = columns[:, 5].copy()
-            base[row] = int(self.sessions[session[row]].init_ms)
-            base[row] = self.sessions[session[row]].init_ms
+        for held in np.flatnonzero(base == NO_BASE):
+            base[held] = self.sessions[session[held]].init_ms
         context = Context(
             exporter=self._rows_of(session),
             domain=columns[:, 1].astype(np.uint32),
