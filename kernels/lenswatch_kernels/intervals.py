@@ -32,7 +32,8 @@ Ints = npt.NDArray[np.int64]
 Groups = npt.NDArray[np.int32]
 
 _EMPTY: Final = 2**63 - 1
-_ROW_BYTES: Final = 20
+_ROW_BYTES: Final = 96
+"""A closed interval, its copy in order, and what sorting needs meanwhile."""
 DEFAULT_BUDGET: Final = 512 << 20
 """Bytes of closed intervals held in memory."""
 
@@ -73,7 +74,7 @@ class GroupedIntervals:
         if budget < 4096:
             raise ValueError(f"budget is {budget} bytes; give at least 4096")
         self._tolerance = tolerance
-        self._most = budget // _ROW_BYTES // 3  # sorting needs the rows, a copy, and an order
+        self._most = budget // _ROW_BYTES
         self._cutoff = np.zeros(0, np.int64)
         self._state = np.zeros((0, 6), np.int64)
         self._group = np.zeros(min(self._most, 65_536), np.int32)
@@ -119,7 +120,8 @@ class GroupedIntervals:
             )  # fmt: skip
             if done < 0:
                 raise ValueError(
-                    f"row {-done - 1} has a group outside 0..{self.groups - 1}, or ends before it begins"
+                    f"row {-done - 1} has a group outside 0..{self.groups - 1}, "
+                    "or ends before it begins"
                 )
             if self._used == len(self._group):
                 self._make_room()
@@ -148,6 +150,44 @@ class GroupedIntervals:
             return np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64)
         group, begin, end = zip(*parts, strict=True)
         return np.concatenate(group), np.concatenate(begin), np.concatenate(end)
+
+    def absorb(self, other: GroupedIntervals) -> None:
+        """Take over all that was added to ``other``, which has the same groups and cutoffs.
+
+        So that several threads can each collect a part of the rows.
+        """
+        if not np.array_equal(self._cutoff, other._cutoff):
+            raise ValueError("the other collection has other groups or cutoffs")
+        self._state[:, 0] += other._state[:, 0]
+        self._state[:, 1] = np.minimum(self._state[:, 1], other._state[:, 1])
+        self._state[:, 2] = np.maximum(self._state[:, 2], other._state[:, 2])
+        self._state[:, 3] += other._state[:, 3]
+        for run in other._runs:
+            for first in range(0, self.groups, 1024):
+                self._keep(*run.part(first, first + 1024))
+        self._keep(*other._closed_and_open())
+
+    def _keep(self, group: Groups, begin: Ints, end: Ints) -> None:
+        done = 0
+        while done < len(group):
+            number = min(len(self._group) - self._used, len(group) - done)
+            here, there = slice(self._used, self._used + number), slice(done, done + number)
+            self._group[here] = group[there]
+            self._begin[here] = begin[there]
+            self._end[here] = end[there]
+            self._used += number
+            done += number
+            if self._used == len(self._group):
+                self._make_room()
+
+    def _closed_and_open(self) -> tuple[Groups, Ints, Ints]:
+        """Intervals in memory, not joined yet."""
+        is_open = np.flatnonzero(self._state[:, 4] != _EMPTY).astype(np.int32)
+        return (
+            np.concatenate([self._group[: self._used], is_open]),
+            np.concatenate([self._begin[: self._used], self._state[is_open, 4]]),
+            np.concatenate([self._end[: self._used], self._state[is_open, 5]]),
+        )
 
     def close(self) -> None:
         """Remove the temporary file; nothing can be added or asked afterwards."""
@@ -178,10 +218,7 @@ class GroupedIntervals:
 
     def _merged(self) -> Iterator[tuple[Groups, Ints, Ints]]:
         """Disjoint intervals in ranges of groups that fit the budget."""
-        is_open = np.flatnonzero(self._state[:, 4] != _EMPTY).astype(np.int32)
-        group = np.concatenate([self._group[: self._used], is_open])
-        begin = np.concatenate([self._begin[: self._used], self._state[is_open, 4]])
-        end = np.concatenate([self._end[: self._used], self._state[is_open, 5]])
+        group, begin, end = self._closed_and_open()
         group, begin, end = _merged(group, begin, end, self.groups, self._tolerance)
         if not self._runs:
             yield group, begin, end
@@ -264,7 +301,9 @@ def _merged(
     group: Groups, begin: Ints, end: Ints, groups: int, tolerance: int
 ) -> tuple[Groups, Ints, Ints]:
     """Sort by group and begin, then join; the arguments are left alone."""
-    order = _order(group, begin, groups)
+    # modulo 2**64, which is what makes the distance right whatever the span
+    distance = (begin - begin.min(initial=_EMPTY)).view(np.uint64)
+    order = _order(group, distance, groups)
     out_group = np.empty(len(group), np.int32)
     out_begin = np.empty(len(group), np.int64)
     out_end = np.empty(len(group), np.int64)
@@ -335,30 +374,63 @@ def _scan(
 
 
 @kernel
-def _order(group: Groups, begin: Ints, groups: int) -> Ints:
-    """Positions sorted by group, then begin: counting sort, then only the unordered groups."""
-    starts = np.zeros(groups + 1, np.int64)
-    for g in group:
-        starts[g + 1] += 1
-    for g in range(groups):
-        starts[g + 1] += starts[g]
-    order = np.empty(len(group), np.int64)
-    place = starts[:-1].copy()
-    for i in range(len(group)):
+def _order(group: Groups, distance: npt.NDArray[np.uint64], groups: int) -> Ints:
+    """Positions sorted by group, then by distance from the earliest begin.
+
+    Rows in order of time need one counting sort by group. Others are first put in order of time by
+    a radix sort of eleven bits a pass, which here took a fifth of the time of a merge sort within
+    each group.
+    """
+    n = len(group)
+    last = np.zeros(groups, np.uint64)
+    ordered = True
+    for i in range(n):
+        g = group[i]
+        if distance[i] < last[g]:
+            ordered = False
+            break
+        last[g] = distance[i]
+    by_time = np.arange(n)
+    if not ordered:
+        by_time = _order_of_time(distance)
+    place = np.zeros(groups + 1, np.int64)
+    for i in range(n):
+        place[group[i] + 1] += 1
+    for k in range(groups):
+        place[k + 1] += place[k]
+    order = np.empty(n, np.int64)
+    for i in by_time:
         g = group[i]
         order[place[g]] = i
         place[g] += 1
-    for g in range(groups):
-        low = starts[g]
-        high = starts[g + 1]
-        for k in range(low + 1, high):
-            if begin[order[k]] < begin[order[k - 1]]:
-                part = order[low:high].copy()
-                keys = np.empty(high - low, np.int64)
-                for m in range(high - low):
-                    keys[m] = begin[part[m]]
-                order[low:high] = part[np.argsort(keys, kind="mergesort")]
-                break
+    return order
+
+
+@kernel
+def _order_of_time(distance: npt.NDArray[np.uint64]) -> Ints:
+    """Stable order of distances."""
+    n = len(distance)
+    order = np.arange(n)
+    keys = distance.copy()
+    span = distance.max()
+    other_order = np.empty(n, np.int64)
+    other_keys = np.empty(n, np.uint64)
+    shift = np.uint64(0)
+    mask = np.uint64(2047)
+    while shift < np.uint64(64) and (span >> shift) > np.uint64(0):
+        place = np.zeros(2049, np.int64)
+        for i in range(n):
+            place[np.int64((keys[i] >> shift) & mask) + 1] += 1
+        for k in range(2048):
+            place[k + 1] += place[k]
+        for i in range(n):
+            digit = np.int64((keys[i] >> shift) & mask)
+            other_order[place[digit]] = order[i]
+            other_keys[place[digit]] = keys[i]
+            place[digit] += 1
+        order, other_order = other_order, order
+        keys, other_keys = other_keys, keys
+        shift += np.uint64(11)
     return order
 
 

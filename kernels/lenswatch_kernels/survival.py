@@ -99,7 +99,7 @@ def _count(
     at_risk: Ints,
     deaths: Ints,
 ) -> None:
-    """At risk just before each time: entered before it, and neither deleted nor censored earlier."""
+    """At risk just before each time: entered before it, neither deleted nor censored earlier."""
     entered = 0
     left = 0
     for k in range(len(times)):

@@ -29,7 +29,7 @@ def columns(found: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, 
 @given(rows, st.integers(-20, 60), st.integers(0, 4), st.integers(1, 7))
 @example([(0, 10, 10), (0, 5, 5)], 7, 0, 1)
 @example([(0, 0, 5), (0, 20, 25), (0, 5, 20)], 0, 0, 1)
-def test_summary(found: list[tuple[int, int, int]], cutoff: int, tolerance: int, batch: int) -> None:  # fmt: skip
+def test_summary(found: list[tuple[int, int, int]], cutoff: int, tolerance: int, batch: int) -> None:  # noqa: E501  # fmt: skip
     collected = GroupedIntervals(np.full(1, cutoff), tolerance=tolerance)
     collected.grow(np.full(3, cutoff))
     group, begin, end = columns(found)
@@ -76,6 +76,22 @@ def test_spilling_to_disk_changes_nothing() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@settings(max_examples=30)
+@given(rows, rows)
+def test_two_collections_are_one(
+    one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]
+) -> None:
+    first, second, whole = (GroupedIntervals(np.full(3, 9)) for _ in range(3))
+    first.add(*columns(one))
+    second.add(*columns(other))
+    first.absorb(second)
+    whole.add(*columns(one + other))
+    for name in whole.summary().__slots__:
+        np.testing.assert_array_equal(
+            getattr(first.summary(), name), getattr(whole.summary(), name)
+        )
+
+
 @settings(max_examples=40)
 @given(rows, rows)
 def test_held_elsewhere(one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]) -> None:
@@ -89,7 +105,7 @@ def test_held_elsewhere(one: list[tuple[int, int, int]], other: list[tuple[int, 
 
 def test_wrong_arguments() -> None:
     one = np.zeros(1, np.int64)
-    with pytest.raises(ValueError, match="outside 0..0"):
+    with pytest.raises(ValueError, match=r"outside 0\.\.0"):
         GroupedIntervals(one).add(np.array([1], np.int32), one, one)
     with pytest.raises(ValueError, match="ends before"):
         GroupedIntervals(one).add(np.array([0], np.int32), one, one - 1)
@@ -99,6 +115,8 @@ def test_wrong_arguments() -> None:
         GroupedIntervals(one).grow(one + 1)
     with pytest.raises(ValueError, match="cutoff has shape"):
         GroupedIntervals(np.zeros(2)).grow(one)
+    with pytest.raises(ValueError, match="other groups"):
+        GroupedIntervals(one).absorb(GroupedIntervals(one + 1))
     with pytest.raises(ValueError, match="tolerance"):
         GroupedIntervals(one, tolerance=-1)
     with pytest.raises(ValueError, match="budget"):

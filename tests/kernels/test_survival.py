@@ -60,8 +60,13 @@ def test_what_nobody_saw_die_outlives_everything() -> None:
 
 @pytest.mark.parametrize(
     ("age", "entry", "words"),
-    [([1.0], [2.0], "before their entry"), ([np.nan], [0.0], "numbers"), ([1.0, 2.0], [0.0], "one length"), ([1.0], [-1.0], "negative")],
-)  # fmt: skip
+    [
+        ([1.0], [2.0], "before their entry"),
+        ([np.nan], [0.0], "numbers"),
+        ([1.0, 2.0], [0.0], "one length"),
+        ([1.0], [-1.0], "negative"),
+    ],
+)
 def test_wrong_arguments(age: list[float], entry: list[float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         kaplan_meier(np.array(age), np.ones(1, bool) if len(age) == 1 else np.ones(2, bool),

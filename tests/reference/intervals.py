@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Row = tuple[int, int, int]
 
@@ -33,7 +34,7 @@ def summary(
     own = [(begin, end) for g, begin, end in rows if g == group]
     parts = islands(rows, group, tolerance)
     covered = {t for begin, end in parts for t in range(begin, end)}
-    gaps = [after[0] - before[1] for before, after in zip(parts, parts[1:], strict=False)]
+    gaps = [after[0] - before[1] for before, after in pairwise(parts)]
     return (
         len(own),
         min((begin for begin, _ in own), default=None),
