@@ -177,6 +177,9 @@ class Wording:
             text = _("at most %(upper)s") % words
         else:
             text = _("%(lower)s to %(upper)s") % words
+            if unit and words["lower"].endswith(f"\u00a0{unit.partition(' (')[0]}"):
+                words["lower"] = self._language.number(interval.lower)  # the unit once
+                text = _("%(lower)s to %(upper)s") % words
         if interval.level >= 1:
             return _("certainly %(range)s") % {"range": text}
         return _("%(level)s sure: %(range)s") % {
