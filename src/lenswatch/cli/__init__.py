@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lenswatch import __version__
-from lenswatch.cli import audit, demo, plan, policy, probe, serve, validate, verify
+from lenswatch.cli import audit, demo, faces, plan, policy, probe, serve, simulate, validate, verify
 
 app = typer.Typer(
     name="lenswatch",
@@ -40,6 +40,8 @@ def _options(
 app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("audit")(audit.audit)
+app.command("simulate")(simulate.simulate)
+app.command("faces")(faces.faces)
 app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
 app.command("plan")(plan.plan)

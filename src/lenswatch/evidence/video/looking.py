@@ -121,6 +121,10 @@ class Look:
     """Tracks of unmasked faces that ended before this frame."""
     ended_masks: list[MaskTrack]
     """Tracks of masked regions that ended before this frame."""
+    found: Faces
+    """Every box that scored 0.1 or more, masked and doubtful ones included."""
+    kinds: NDArray[np.int64]
+    """What was done to each of ``found``."""
 
 
 class Looker:
@@ -165,11 +169,10 @@ class Looker:
         picture = frame.rgb()
         found = search(picture, self.detector, self.mode, HINT)
         shrunk = shrunk_hints(picture, self.detector)
-        found = suppress(_join([found, shrunk]), _OVERLAP)
         self._last = self._last_full = frame.time
         self.effort.examined += 1
         self.effort.pixels += 1.42
-        return self._know(frame, found, complete=True)
+        return self._know(frame, found, complete=True, hints=shrunk)
 
     def _look_at_changes(self, frame: Frame) -> Look:
         assert self._reference is not None
@@ -276,15 +279,21 @@ class Looker:
     def _scale(self, frame: Frame) -> float:
         return fast_scale(frame.luma.size)
 
-    def _know(self, frame: Frame, found: Faces, *, complete: bool) -> Look:
+    def _know(
+        self, frame: Frame, found: Faces, *, complete: bool, hints: Faces | None = None
+    ) -> Look:
         time = frame.time
         self._faces = found
         kinds = judge(frame.luma, found)
         bare = kinds == Kind.NONE
         self._hints.update(time, _choose(found, bare & (found.scores > self.threshold * _UNCLEAR)))
         faces = _choose(found, bare & (found.scores > self.threshold))
-        if complete:
-            masks = find_masks(frame.luma, found, kinds)
+        if frame.damaged:
+            # What a decoder makes up for lost data is smooth, blocky or grey: all that masks are.
+            masks = Masks(found.boxes[:0], kinds[:0], np.zeros(0, np.bool_))
+        elif complete:
+            hints = found if hints is None else suppress(_join([found, hints]), _OVERLAP)
+            masks = find_masks(frame.luma, hints, judge(frame.luma, hints))
         else:
             masks = Masks(found.boxes[~bare], kinds[~bare], np.ones(int((~bare).sum()), np.bool_))
         ended, _ = self.tracker.update(time, faces)
@@ -292,7 +301,7 @@ class Looker:
         for track in self.tracker.tracks:
             if track.confirmed:
                 self._largest = max(self._largest, track.largest_height)
-        return Look(time, faces, complete, masks, ended, ended_masks)
+        return Look(time, faces, complete, masks, ended, ended_masks, found, kinds)
 
 
 class MaskTracker:
