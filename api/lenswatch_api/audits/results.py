@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from lenswatch.model import Finding, Severity
+from lenswatch_api.identifiers import number_of
 from lenswatch_api.tables import FINDINGS
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _row(finding: Finding, audit_id: str, position: int, inventory: Inventory) -
     measured = _finite(finding.measured)
     district, vendor, model = _attribution(finding.subject, inventory)
     return {
-        "audit_id": audit_id,
+        "audit": number_of(audit_id),
         "position": position,
         "control": finding.control,
         "check": finding.check,
@@ -116,7 +117,7 @@ def _attribution(subject: str, inventory: Inventory) -> tuple[str, str, str]:
 
 def delete_findings(session: Session, audit_id: str) -> None:
     """Remove what an earlier attempt wrote."""
-    session.execute(delete(FINDINGS).where(FINDINGS.c.audit_id == audit_id))
+    session.execute(delete(FINDINGS).where(FINDINGS.c.audit == number_of(audit_id)))
 
 
 def write_findings(session: Session, rows: list[dict[str, Any]]) -> None:

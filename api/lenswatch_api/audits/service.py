@@ -20,7 +20,7 @@ from lenswatch_api.bundles.service import require as require_bundle
 from lenswatch_api.database import Database
 from lenswatch_api.dependencies import ServiceState
 from lenswatch_api.idempotency import made_before, remember
-from lenswatch_api.identifiers import new_id, now
+from lenswatch_api.identifiers import new_id, now, number_of
 from lenswatch_api.packs.service import require_known
 from lenswatch_api.paging import Page
 from lenswatch_api.problems import ApiProblem
@@ -55,8 +55,10 @@ def start(
                 kind="queue-full",
                 headers={"Retry-After": "60"},
             )
+        audit_id = new_id("aud")
         row = Row(
-            id=new_id("aud"),
+            id=audit_id,
+            number=number_of(audit_id),
             tenant_id=principal.tenant_id,
             deployment_id=bundle.deployment_id,
             bundle_id=bundle.id,

@@ -53,7 +53,8 @@ def main() -> int:
     threading.Thread(target=_end_with_the_service, daemon=True).start()
     report = _progress_to(os.dup(1))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libraries that print must not disturb
-    database = Database(job.database_url)
+    # seven indexes grow at once: with a small cache each row costs several reads
+    database = Database(job.database_url, cache_mebibytes=256)
     try:
         run(job, database, report)
     except Superseded:
@@ -117,6 +118,7 @@ def _store(
         with database.write() as session:
             _check_current(session, job)
             write_findings(session, rows)
+    database.analyze("findings")
     final = Path(job.reports) / job.audit_id
     remove_tree(final)
     out.replace(final)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from lenswatch_api.audits.results import SEVERITIES
 from lenswatch_api.findings.schemas import FindingQuery, Order
+from lenswatch_api.identifiers import number_of
 from lenswatch_api.paging import decode_cursor, encode_cursor
 from lenswatch_api.tables import FINDINGS
 
@@ -26,7 +27,7 @@ def page(
 ) -> tuple[Sequence[RowMapping], str | None]:
     """A page of findings; ``vendor``, where given, is the only one whose findings are seen."""
     columns = FINDINGS.c
-    conditions: list[ColumnElement[bool]] = [columns.audit_id == audit_id]
+    conditions: list[ColumnElement[bool]] = [columns.audit == number_of(audit_id)]
     wanted: dict[str, Any] = {
         "verdict": query.verdict and query.verdict.value,
         "control": query.control,
@@ -62,7 +63,7 @@ def count_verdicts(
     columns = FINDINGS.c
     statement = (
         select(columns.control, columns.verdict, func.count())
-        .where(columns.audit_id == audit_id)
+        .where(columns.audit == number_of(audit_id))
         .group_by(columns.control, columns.verdict)
         .order_by(columns.control, columns.verdict)
     )

@@ -46,7 +46,10 @@ def list_reports(state: State, principal: Reader, audit_id: AuditId) -> list[Rep
     responses={
         200: {
             "description": "The report.",
-            "content": {kind.partition(";")[0]: _BINARY for kind in MEDIA_TYPES.values()},
+            "content": {
+                **{kind.partition(";")[0]: _BINARY for kind in MEDIA_TYPES.values()},
+                "application/json": {"schema": {"description": "Any JSON document."}},
+            },
         },
         304: {"description": "The report that the caller has is the current one."},
         **errors(404, 409),

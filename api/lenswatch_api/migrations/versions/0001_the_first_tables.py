@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
         sa.Column("deployment_id", sa.String(length=32), nullable=False),
         sa.Column("bundle_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("packs", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -170,6 +171,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_audits_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audits")),
+        sa.UniqueConstraint("number", name=op.f("uq_audits_number")),
     )
     op.create_index(op.f("ix_audits_bundle_id"), "audits", ["bundle_id"], unique=False)
     op.create_index(op.f("ix_audits_deployment_id"), "audits", ["deployment_id"], unique=False)
@@ -177,8 +179,8 @@ def upgrade() -> None:
 
     op.create_table(
         "findings",
-        sa.Column("audit_id", sa.String(length=32), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("audit", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("control", sa.String(length=200), nullable=False),
         sa.Column("check", sa.String(length=100), nullable=False),
         sa.Column(
@@ -201,41 +203,41 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("remediation", sa.Text(), nullable=False),
         sa.Column("evidence", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["audit_id"], ["audits.id"], name=op.f("fk_findings_audit_id")),
-        sa.PrimaryKeyConstraint("audit_id", "position", name=op.f("pk_findings")),
+        sa.ForeignKeyConstraint(["audit"], ["audits.number"], name=op.f("fk_findings_audit")),
+        sa.PrimaryKeyConstraint("audit", "position", name=op.f("pk_findings")),
         sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_findings_control",
         "findings",
-        ["audit_id", "control", "verdict", "position"],
+        ["audit", "control", "verdict", "position"],
         unique=False,
     )
     op.create_index(
         "ix_findings_district",
         "findings",
-        ["audit_id", "district", "verdict", "position"],
+        ["audit", "district", "verdict", "position"],
         unique=False,
     )
     op.create_index(
-        "ix_findings_measured", "findings", ["audit_id", "measured_order", "position"], unique=False
+        "ix_findings_measured", "findings", ["audit", "measured_order", "position"], unique=False
     )
     op.create_index(
-        "ix_findings_severity", "findings", ["audit_id", "severity_order", "position"], unique=False
+        "ix_findings_severity", "findings", ["audit", "severity_order", "position"], unique=False
     )
     op.create_index(
-        "ix_findings_subject", "findings", ["audit_id", "subject", "position"], unique=False
+        "ix_findings_subject", "findings", ["audit", "subject", "position"], unique=False
     )
     op.create_index(
         "ix_findings_vendor",
         "findings",
-        ["audit_id", "vendor", "verdict", "position"],
+        ["audit", "vendor", "verdict", "position"],
         unique=False,
     )
     op.create_index(
         "ix_findings_verdict",
         "findings",
-        ["audit_id", "verdict", "severity_order", "position"],
+        ["audit", "verdict", "severity_order", "position"],
         unique=False,
     )
 
