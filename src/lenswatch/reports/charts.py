@@ -230,7 +230,7 @@ class _Frame:
         height = max(north - float(y.min()), 1e-4)
         inner = _MAP_WIDTH - 2 * _MAP_MARGIN
         # a strip of cameras along one road would give a picture of no height, or of too much
-        self.scale = min(inner / width, 0.9 * inner / height)
+        self.scale = min(inner / width, 0.62 * inner / height)
         self.west = west - (inner / self.scale - width) / 2 / shrink
         self.north, self.shrink = north, shrink
         self.height = max(height * self.scale, 120.0) + 2 * _MAP_MARGIN + 28.0

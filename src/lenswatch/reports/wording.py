@@ -214,7 +214,7 @@ class Wording:
         parts = {
             "video": _("more video of these cameras, below video/"),
             "flows": _("flow exports or captures on their path, below flows/"),
-            "recordings": _("the recorder's store, declared in recordings/index.yaml"),
+            "recordings": _("the recorder's store and settings, declared in recordings/index.yaml"),
             "nodes": _("the missing columns of the inventory"),
         }
         wanted = [parts[need] for need in (check.needs if check else ()) if need in parts]
