@@ -31,7 +31,6 @@ _LEAST_CELLS = 4
 _COMB_WEIGHT = 1.5
 _LONGEST_PROFILE = 160  # px; more teeth add nothing and cost time
 _SMALLEST_BLOCK = 2.8
-_MOST_PERIODS = 512
 _FILL_STEPS = 5  # brightness steps within which a fill is one value
 _EDGE_STEPS = 14  # beyond it a fill has ended; compression rings by less inside
 _LEAST_FILL = 16  # px
@@ -123,14 +122,24 @@ def evenness(luma: Luma, boxes: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def block_size(luma: Luma, box: NDArray[np.int64]) -> float:
-    """Period of a mosaic's blocks in px, the larger of both directions; NaN where there is none."""
+    """Side of a mosaic's blocks in px; NaN where there is none, or a side is under 12 px.
+
+    The median distance between peaks of the profiles of both directions. A peak stands 1.6 times
+    above the median of its profile. (The best period is often a multiple of the block: it fits the
+    strongest edges only.)
+    """
     _check(luma)
     x, y, w, h = _clip(box, luma.shape)
     if min(w, h) < 12:
         return float("nan")
-    across, down = _profiles(luma, x, y, w, h)
-    best = max(_comb(across)[1], _comb(down)[1])
-    return float(best) if best > 0 else float("nan")
+    gaps = []
+    for profile in _profiles(luma, x, y, w, h):
+        middle = profile[1:-1]
+        peak = (middle > profile[:-2]) & (middle >= profile[2:])
+        peak &= middle >= 1.6 * np.median(profile) + 0.7
+        gaps.append(np.diff(np.flatnonzero(peak)))
+    both = np.concatenate(gaps)
+    return float(np.median(both)) if len(both) else float("nan")
 
 
 def blur_width(luma: Luma, box: NDArray[np.int64]) -> float:
@@ -202,7 +211,7 @@ def _mosaic_score(luma: Luma, share: NDArray[np.float32], x: int, y: int, w: int
     if w > 2.5 * h or h > 2.5 * w:
         return 0.0
     across, down = _profiles(luma, x, y, w, h)
-    period = min(_comb(across)[0], _comb(down)[0])
+    period = min(_comb(across), _comb(down))
     cells = share[y // CELL : -(-(y + h) // CELL), x // CELL : -(-(x + w) // CELL)]
     cells = cells[cells > _ISOLATED]
     return float(period + _COMB_WEIGHT * cells.mean()) if cells.size else 0.0
@@ -373,11 +382,8 @@ def _profile(
 
 
 @kernel
-def _comb(profile: NDArray[np.float64]) -> tuple[float, float]:
-    """Strength, -1..1, of the best period of peaks in a profile, and the shortest nearly as good.
-
-    A multiple of the true period may fit the strongest edges better, so the shortest period with
-    0.8 of the best strength is taken for it.
+def _comb(profile: NDArray[np.float64]) -> float:
+    """Strength, -1..1, of the best period of peaks in a profile; -1 for fewer than 11 values.
 
     Teeth may lie between pixels: blocks of 4.6 px begin at whole pixels 0, 4, 9, 13, .... A tooth
     that is missing counts: the lower third of the teeth is compared with what lies between them.
@@ -385,15 +391,11 @@ def _comb(profile: NDArray[np.float64]) -> tuple[float, float]:
     n = len(profile)
     best = -1.0
     if n < 11:
-        return best, 0.0
-    periods = np.empty(_MOST_PERIODS, np.float64)
-    strengths = np.full(_MOST_PERIODS, -1.0, np.float64)
-    tried = 0
+        return best
     total = profile.sum()
     teeth = np.empty(n, np.float64)
     period = _SMALLEST_BLOCK
-    while period <= n / 2.5 and tried < _MOST_PERIODS:
-        periods[tried] = period
+    while period <= n / 2.5:
         shift = max(0.5, period / 16.0)
         phase = 0.0
         while phase < period:
@@ -410,16 +412,10 @@ def _comb(profile: NDArray[np.float64]) -> tuple[float, float]:
                 off = (total - on) / (n - count)
                 on /= count
                 low = np.sort(teeth[:count])[count // 3]
-                strength = (low - off) / (on + off + 0.5)
-                strengths[tried] = max(strengths[tried], strength)
+                best = max(best, (low - off) / (on + off + 0.5))
             phase += shift
-        best = max(best, strengths[tried])
-        tried += 1
         period += max(0.5 * period * period / n, 0.05)
-    for i in range(tried):
-        if best > 0.0 and strengths[i] >= 0.8 * best:
-            return best, periods[i]
-    return best, 0.0
+    return best
 
 
 @kernel
