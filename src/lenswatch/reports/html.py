@@ -113,6 +113,8 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "severity_order": SEVERITY_ORDER,
         "limits": wording.limits,
         "interval": wording.interval,
+        "weights": wording.weights(result),
+        "everywhere": lambda control: wording.everywhere(control, summary),
         "end_uses": end_use(summary),
         "end_use_columns": wording.end_use_columns(summary),
         "end_use_words": wording.end_use,

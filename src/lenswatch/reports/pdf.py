@@ -117,7 +117,9 @@ class _Content:
             "exceptions": [
                 {
                     "control": exception.control,
-                    "subject": self._subject(exception.subject),
+                    "subject": wording.everywhere(exception.control, self._summary)
+                    if exception.subject == "*"
+                    else self._subject(exception.subject),
                     "reason": exception.reason,
                     "approved": exception.approved_by,
                     "until": language.date(exception.expires),
@@ -125,6 +127,7 @@ class _Content:
                 for exception in result.exceptions
             ],
             "outside": wording.outside(result),
+            "weights": wording.weights(result),
             "without-exceptions": wording.without_exceptions(result),
             "end-use-columns": [heading for _check, heading in self._end_use_columns],
             "end-use": self._end_use(),
@@ -291,8 +294,6 @@ class _Content:
         return text
 
     def _subject(self, subject: str) -> str:
-        if subject == "*":
-            return self._language.gettext("everywhere")
         kind, name = subject_name(subject)
         words = self._wording.subjects
         return f"{words.get(kind, kind)} {name}" if kind else words.get(name, name)

@@ -70,7 +70,6 @@ class ControlSummary:
     """Failures that are proven and inferred."""
     failed: list[Finding] = field(default_factory=list)
     """Worst failures, at most :data:`SUBJECTS_PER_CONTROL`."""
-    excepted: list[Finding] = field(default_factory=list)
     open_reasons: dict[str, OpenReason] = field(default_factory=dict)
     """By reason without its numbers, at most :data:`REASONS_PER_CONTROL` and one for the rest."""
 
@@ -146,8 +145,6 @@ class Summary:
                 _keep_worst(summary.failed, SUBJECTS_PER_CONTROL)
         elif verdict is Verdict.INCONCLUSIVE:
             _note_reason(summary.open_reasons, finding)
-        elif verdict is Verdict.EXCEPTED and len(summary.excepted) < SUBJECTS_PER_CONTROL:
-            summary.excepted.append(finding)
         if finding.subject.startswith("node:"):
             row = self.inventory.row_of(finding.subject[5:])
             if row is not None:

@@ -12,6 +12,7 @@ from lenswatch.reports.end_use import Part
 from lenswatch.reports.language import Language
 from lenswatch.reports.summary import VERDICTS, ControlSummary, OpenReason, Summary
 from lenswatch.result import AuditResult
+from lenswatch.scoring import grade_range
 
 MARKS: Mapping[str, str] = {
     "fail": "✕",
@@ -127,6 +128,24 @@ class Wording:
             "%(low)s."
         )
         return text % {"without": points(score.low_without_exceptions), "low": points(score.low)}
+
+    def weights(self, result: AuditResult) -> str:
+        """How much the headline owes to the choice of weights; empty where it owes nothing."""
+        low, high = grade_range(result.score)
+        if high - low < 0.05:
+            return ""
+        text = self._language.gettext(
+            "If the weight of each rule were anything from half to twice as large, the score would "
+            "lie between %(low)s and %(high)s."
+        )
+        return text % {"low": self._language.points(low), "high": self._language.points(high)}
+
+    def everywhere(self, control: str, summary: Summary) -> str:
+        """All subjects of an exception for a whole control, with the number of cases."""
+        found = summary.controls.get(control)
+        count = found.counts[Verdict.EXCEPTED] if found else 0
+        text = self._language.ngettext("everywhere (%(n)s case)", "everywhere (%(n)s cases)", count)
+        return text % {"n": self._language.number(count)}
 
     def outside(self, result: AuditResult) -> str:
         """What the score leaves out; empty where it leaves out nothing."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lenswatch.model import Verdict
+from lenswatch.policy import PolicyException
 from lenswatch.reports import charts
 from lenswatch.reports.html import write_html
 from lenswatch.reports.language import load_language
@@ -204,6 +205,30 @@ def test_reasons_are_grouped_and_bounded(tmp_path: Path) -> None:
     assert sum(reason.count for reason in reasons.values()) == 30
     assert len(reasons) <= 13
     assert "other reasons, in findings.csv" in page_text(factories.result(findings), tmp_path)
+
+
+def test_an_exception_for_a_whole_rule_says_what_it_covers(tmp_path: Path) -> None:
+    exception = PolicyException(
+        factories.FACES.id, "*", "Trial run", "Officer", factories.AS_OF.date()
+    )
+    findings = [
+        factories.finding(factories.FACES, f"node:cam-{row:03d}", Verdict.EXCEPTED)
+        for row in range(4)
+    ]
+    result = factories.result(findings, factories.inventory(4), exceptions=(exception,))
+    text = Page(page_text(result, tmp_path)).text
+    assert "everywhere (4 cases)" in text
+    assert "4 failures are excepted until a date" in text
+
+
+def test_failures_outside_the_inventory_are_told(tmp_path: Path) -> None:
+    findings = [factories.finding(factories.CENTRAL, "node:unlisted", Verdict.FAIL)]
+    text = Page(page_text(factories.result(findings), tmp_path)).text
+    assert "1 failure is about something that the inventory does not list" in text
+
+
+def test_sensitivity_to_the_weights_is_told(city: str) -> None:
+    assert "If the weight of each rule were anything from half to twice as large" in city
 
 
 def test_rules_without_any_finding_are_listed_as_unchecked(tmp_path: Path) -> None:
