@@ -399,10 +399,10 @@ def _order(group: Groups, distance: npt.NDArray[np.uint64], groups: int) -> Ints
     for k in range(groups):
         place[k + 1] += place[k]
     order = np.empty(n, np.int64)
-    for i in by_time:
-        g = group[i]
-        order[place[g]] = i
-        place[g] += 1
+    for k in range(n):
+        i = by_time[k]
+        order[place[group[i]]] = i
+        place[group[i]] += 1
     return order
 
 

@@ -363,7 +363,8 @@ class _StoreColumns:
         return Footage(self.number, self.node[group], begin[footage], end[footage])
 
 
-_FOOTAGE: Final = (Kind.RECORDING, Kind.EVENT_CLIP, Kind.EXPORT)
+_FOOTAGE: Final = (Kind.RECORDING, Kind.EVENT_CLIP)
+"""What is compared between stores; exports inside a store are escapes, not copies."""
 
 
 def _configured(
