@@ -18,7 +18,7 @@ from lenswatch.attest import (
     write_log,
 )
 from lenswatch.cli.verify import verify
-from lenswatch.errors import EvidenceError
+from lenswatch.errors import EvidenceError, UsageError
 from lenswatch.policy import load_packs
 
 FINDINGS = """\
@@ -206,3 +206,43 @@ def test_the_command(out: Path, bundle: Path, tmp_path: Path) -> None:
     code, text = run(str(tmp_path))
     assert code == 2
     assert "no log here" in text
+
+
+def test_auditing_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    from lenswatch.audit import run_audit
+    from tests.lenswatch.builders import write_bundle
+
+    evidence, report = write_bundle(tmp_path / "b"), tmp_path / "r"
+    run_audit(evidence, out=report)
+    settings = {"mode": "fast", "packs": ["core"]}
+    write_log(report, evidence, packs=load_packs(["core"]), settings=settings)
+    words = (str(report), "--bundle", str(evidence), "--again")
+    code, text = run(*words)
+    assert (code, "the same, byte by byte" in text) == (0, True)
+    # another inventory, and a log that fits it: only auditing again tells
+    nodes = evidence / "nodes.csv"
+    nodes.write_text(nodes.read_text().replace("cam-2", "cam-3"))
+    write_log(report, evidence, packs=load_packs(["core"]), settings=settings)
+    code, text = run(*words)
+    assert code == 1
+    assert "findings.json is different" in text
+    with pytest.raises(UsageError, match="--bundle"):
+        refused(str(report), "--again")
+    write_log(report, evidence, packs=load_packs(["core"]), settings={})
+    with pytest.raises(UsageError, match="by which packs"):
+        refused(*words)
+
+
+def refused(*words: str) -> None:
+    app = typer.Typer()
+    app.command()(verify)
+    CliRunner().invoke(app, list(words), catch_exceptions=False)
+
+
+def test_missing_parts(out: Path, bundle: Path, tmp_path: Path) -> None:
+    assert "gone: no such folder" in messages(out, tmp_path / "gone")
+    (out / "findings.json").unlink()
+    assert "findings.json: cannot be read" in messages(out)
+    (out / "log" / "entries.jsonl").unlink()
+    assert "log/entries.jsonl: cannot be read" in messages(out)
+    assert read_settings(out) == {}

@@ -62,3 +62,25 @@ def test_lint(tmp_path: Path) -> None:
     code, text = run("lint", bad, odd)
     assert code == 2
     assert "bad.yaml:1: no controls" in text
+
+
+def test_advice_on_limits_that_nobody_judges(tmp_path: Path) -> None:
+    def advice(*changes: tuple[str, str]) -> str:
+        text = HEAD + CONTROL
+        for old, new in changes:
+            text = text.replace(old, new)
+        return run("lint", write(tmp_path, text))[1]
+
+    assert "measures in hours" in advice(("unit: hours", "unit: days"))
+    assert "no limit" in advice(("    max: 48\n", ""))
+    assert "min belongs" in advice(("max: 48", "max: 48\n    min: 1"))
+    assert "max belongs" in advice(("retention-over-limit", "retention-under-minimum"))
+
+
+def test_limits_in_words() -> None:
+    text = run("show", "cn-799")[1]
+    assert "at least 720 hours" in text
+    assert "declared_retention_hours of the inventory" in text
+    assert "known at second hand" in text
+    assert "In force from 2025-04-01" in text
+    assert "the check says what it finds" in text

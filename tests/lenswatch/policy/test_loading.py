@@ -156,3 +156,23 @@ change:
     assert names[-1] == "ours/kept-short"
     changed = next(c for c in pack.controls if c.id == "ours/retention-over-limit")
     assert (changed.max, changed.limit_from, changed.unit) == (24.0, None, "hours")
+
+
+def test_a_wrong_base_is_named_with_its_place(tmp_path: Path) -> None:
+    write(
+        tmp_path, (HEAD + CONTROL).replace("id: ours", "id: base").replace("48", "x"), "base.yaml"
+    )
+    with pytest.raises(PolicyError) as caught:
+        load_packs([write(tmp_path, HEAD + "extends: [base.yaml]\n")])
+    assert "ours.yaml:6: the pack base.yaml is wrong at base.yaml:14" in str(caught.value)
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, HEAD + CONTROL)
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_packs([path])

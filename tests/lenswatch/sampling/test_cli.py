@@ -72,3 +72,19 @@ def test_draws_from_a_bundle(tmp_path: Path) -> None:
 def test_wrong_words(words: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         CliRunner().invoke(app, list(words), catch_exceptions=False)
+
+
+def test_the_draw_for_people(tmp_path: Path) -> None:
+    (tmp_path / "deployment.yaml").write_text("name: Test\nas_of: 2026-11-24T00:00:00Z\n")
+    rows = "".join(f"cam-{number},camera\n" for number in range(30))
+    (tmp_path / "nodes.csv").write_text("node_id,kind\n" + rows)
+    words = ("--bundle", str(tmp_path), "--share", "0.1", "--validated", "99/100")
+    text = run(*words, "--randomness", "ab" * 16, "--nonce", "cd" * 16)
+    assert "The detector finds at least" in text
+    assert "Commitment: " in text
+    assert text.rstrip().splitlines()[-1].startswith("cam-")
+    with pytest.raises(UsageError, match="hexadecimal"):
+        CliRunner().invoke(app, [*words, "--randomness", "zz"], catch_exceptions=False)
+    (tmp_path / "nodes.csv").write_text("node_id,kind\nnvr,recorder\n")
+    with pytest.raises(UsageError, match="no camera"):
+        CliRunner().invoke(app, list(words), catch_exceptions=False)
