@@ -24,6 +24,7 @@ _PLACES = ("street", "square", "station", "school", "shop", "car-park")
 _CENTRE = (52.5, 13.4)
 
 # Documentation and private ranges only.
+CLOUD = "cloud"
 CLOUD_ADDRESS = "203.0.113.77"
 PLATFORM_ADDRESS = "10.255.0.10"
 COLLECTOR_ADDRESS = "10.255.0.200"
@@ -61,6 +62,8 @@ class District:
     recorder_address: str
     access: str
     aggregation: str
+    relay: str
+    relay_address: str
 
 
 class City:
@@ -80,6 +83,8 @@ class City:
                 f"10.{i % 200 + 1}.255.10",
                 f"access-{name}",
                 f"aggregation-{name}",
+                f"gateway-{name}",
+                f"10.{i % 200 + 1}.255.77",
             )
             for i, name in enumerate(names)
         ]
@@ -89,7 +94,10 @@ class City:
 
     def _reaches_platform(self, district: str) -> bool:
         routing = self.scenario.part("routing", district)
-        return bool(routing["central"] or routing["direct_to_central"])
+        return any(
+            routing[way]
+            for way in ("central", "direct_to_central", "snapshots_to_central", "mirror")
+        )
 
     def district_of(self, number: int) -> District:
         """Cameras are dealt to the districts in turn blocks of equal size."""

@@ -22,6 +22,10 @@ class Store:
     as_of: datetime
     retention_hours: float
     segment_hours: float
+    setting_hours: float
+    """What the recorder's settings promise."""
+    exports: int = 0
+    export_age_hours: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,25 @@ def write_directory(store: Store) -> Written:
         "timezone": "UTC",
         "cameras": {node_id: node_id for node_id in store.cameras},
     }
-    oldest = {node_id: rfc3339(begins[0]) for node_id in store.cameras if begins}
-    return Written(entry, oldest, len(begins) * len(store.cameras))
+    for node_id, sample in store.cameras.items():
+        for begin in export_begins(store):
+            path = store.folder / node_id / "exports" / f"{begin:%Y-%m-%d_%H-%M-%S}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(stamp(sample, begin))
+            set_times(path, begin + step)
+    return Written(entry, oldest_of(store), (len(begins) + store.exports) * len(store.cameras))
+
+
+def export_begins(store: Store) -> list[datetime]:
+    """Begins of the exported clips, a day apart, the oldest first."""
+    first = store.as_of - timedelta(hours=store.export_age_hours)
+    return [first + timedelta(days=k) for k in range(store.exports)]
+
+
+def oldest_of(store: Store) -> dict[str, str]:
+    """Node id to the begin of the oldest thing that exists of it, recordings and exports alike."""
+    begins = segments(store) + export_begins(store)
+    return {node_id: rfc3339(min(begins)) for node_id in store.cameras} if begins else {}
 
 
 def rfc3339(moment: datetime) -> str:

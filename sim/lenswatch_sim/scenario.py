@@ -46,6 +46,11 @@ DEFAULTS: dict[str, Any] = {
         "retention_hours": 48,
         "declared_retention_hours": 72,
         "segment_hours": 2,
+        # What the recorder's own settings say; None: what it does. A lie where it differs.
+        "setting_hours": None,
+        # Exported clips a camera that no age limit reaches, and how old their footage is.
+        "exports": 0,
+        "export_age_hours": 2400,
     },
     "routing": {
         # Recorder sends its cameras' video on to the central platform.
@@ -57,6 +62,18 @@ DEFAULTS: dict[str, Any] = {
         "direct_to_central": 0,
         # Cameras a district that also send to a host nobody declared.
         "cloud_cameras": 0,
+        # The cloud as an inventoried, declared sink in this country; None: nobody declared it.
+        "cloud_country": None,
+        # Recorder also sends everything to a gateway whose way on, to the cloud, nobody declared.
+        "covert_relay": False,
+        # Cameras push pictures of faces to the platform (GA/T 1400 over HTTP), not video.
+        "snapshots_to_central": False,
+        # The access router copies the cameras' packets to the platform (ERSPAN).
+        "mirror": False,
+        # Nothing but a few bytes of status leaves the cameras; they record on their own card.
+        "edge_only": False,
+        # Share of ordinary connections that the core router resets.
+        "blocked_share": 0.0,
         "kbit_per_s": 900,
         "background_hosts": 12,
     },

@@ -16,7 +16,7 @@ import yaml
 
 from lenswatch_sim import cameras as camera_nodes
 from lenswatch_sim import city as cities
-from lenswatch_sim import recorders, routers, truth
+from lenswatch_sim import recorders, routers, stores, truth
 from lenswatch_sim.scenario import Scenario, load_scenario
 
 Progress = Callable[[str, int, int], None]
@@ -86,8 +86,8 @@ def simulate(
     exported = routers.write_flows(city, bundle / "flows", begin_ms, int(as_of.timestamp() * 1000))
     tell("flows", 1, 1)
     clips = _make_clips(city, bundle, side, as_of, processes, tell)
-    stores = _fill_stores(city, bundle, clips, as_of, tell)
-    truth.write(city, side, clips, stores, exported, as_of)
+    held = _fill_stores(city, bundle, clips, as_of, tell)
+    truth.write(city, side, clips, held, exported, as_of)
     return bundle
 
 
@@ -96,6 +96,8 @@ def _write_heads(city: cities.City, bundle: Path) -> None:
     sinks = [district.recorder for district in city.districts]
     if city.has_platform and values["routing"]["declared_sink"]:
         sinks.append(city.platform)
+    if cloud_country(city):
+        sinks.append(cities.CLOUD)
     deployment = {
         **values["deployment"],
         "declared": {
@@ -110,6 +112,15 @@ def _write_heads(city: cities.City, bundle: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(nodes(city))
+
+
+def cloud_country(city: cities.City) -> str:
+    """Country of the cloud where the inventory knows it, else empty."""
+    for district in city.districts:
+        routing = city.scenario.part("routing", district.name)
+        if routing["cloud_country"] and routing["cloud_cameras"]:
+            return str(routing["cloud_country"])
+    return ""
 
 
 def nodes(city: cities.City) -> list[dict[str, Any]]:
@@ -166,6 +177,18 @@ def nodes(city: cities.City) -> list[dict[str, Any]]:
                 "declared_retention_hours": recording["declared_retention_hours"],
             }
         )
+        if routing["covert_relay"]:
+            rows.append(
+                {
+                    **common,
+                    "node_id": district.relay,
+                    "kind": "relay",
+                    "vendor": "Kestrel",
+                    "model": "KG-2",
+                    "district": district.name,
+                    "addresses": district.relay_address,
+                }
+            )
         for layer, router in enumerate((district.access, district.aggregation), start=1):
             rows.append(
                 {
@@ -188,6 +211,20 @@ def nodes(city: cities.City) -> list[dict[str, Any]]:
             "addresses": routers.CORE_ADDRESS,
         }
     )
+    country_of_cloud = cloud_country(city)
+    if country_of_cloud:
+        rows.append(
+            {
+                **common,
+                "node_id": cities.CLOUD,
+                "kind": "sink",
+                "vendor": "Brightpole",
+                "model": "Cloud",
+                "district": "cloud",
+                "addresses": cities.CLOUD_ADDRESS,
+                "country": country_of_cloud,
+            }
+        )
     if city.has_platform:
         rows.append(
             {
@@ -237,12 +274,7 @@ def _make_clips(
                 seconds=float(video["seconds"]),
                 crf=int(video["crf"]),
                 begin=begin,
-                segment_s=3600
-                * float(
-                    city.scenario.part("recording", city.districts[camera.district].name)[
-                        "segment_hours"
-                    ]
-                ),
+                segment_s=_segment_seconds(city, camera.district),
                 path=bundle / "video" / camera.node_id / f"{begin:%Y%m%dT%H%M%SZ}.mp4",
                 truth=side / "faces" / f"{camera.node_id}.jsonl",
             )
@@ -266,6 +298,13 @@ def _make_clips(
     return {order.node_id: results[order.node_id] for order in orders}
 
 
+def _segment_seconds(city: cities.City, district: int) -> float:
+    """How long one segment of the district's recorder lasts."""
+    settings = city.scenario.part("recording", city.districts[district].name)
+    fixed = stores.SEGMENT_SECONDS.get(str(settings["system"]))
+    return fixed or 3600 * float(settings["segment_hours"])
+
+
 def _fill_stores(
     city: cities.City,
     bundle: Path,
@@ -279,10 +318,11 @@ def _fill_stores(
         settings = city.scenario.part("recording", district.name)
         if settings["system"] == "none":
             continue
+        edge = city.scenario.part("routing", district.name)["edge_only"]
         held = {
             camera.node_id: clips[camera.node_id].sample
             for camera in map(city.camera, range(city.cameras))
-            if camera.district == district.index and not camera.direct_to_central
+            if camera.district == district.index and not camera.direct_to_central and not edge
         }
         store = recorders.Store(
             id=f"store-{district.name}",
@@ -292,8 +332,11 @@ def _fill_stores(
             as_of=as_of,
             retention_hours=float(settings["retention_hours"]),
             segment_hours=float(settings["segment_hours"]),
+            setting_hours=float(settings["setting_hours"] or settings["retention_hours"]),
+            exports=int(settings["exports"]),
+            export_age_hours=float(settings["export_age_hours"]),
         )
-        written.append(recorders.write_directory(store))
+        written.append(stores.write(str(settings["system"]), store))
         tell("recordings", k + 1, len(city.districts))
     if written:
         index = {"version": 1, "stores": [entry.entry for entry in written]}

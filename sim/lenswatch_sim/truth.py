@@ -46,47 +46,67 @@ def _dump(path: Path, value: Any) -> None:
 def routing(city: cities.City) -> dict[str, Any]:
     """Each camera's receivers and the paths to them, router by router."""
     result: dict[str, Any] = {}
+    parts = [city.scenario.part("routing", district.name) for district in city.districts]
+    relays = sum(bool(part["covert_relay"]) for part in parts)
+    clouds = sum(bool(part["cloud_cameras"]) for part in parts)
     for i in range(city.cameras):
         camera = city.camera(i)
         district = city.districts[camera.district]
         settings = city.scenario.part("routing", district.name)
         inside = [district.access, district.aggregation]
+        declared = bool(settings["declared_sink"])
+        up = [*inside, city.core]
         sinks: dict[str, Any] = {}
-        if camera.direct_to_central:
-            sinks[city.platform] = {
-                "path": [camera.node_id, *inside, city.core, city.platform],
-                "central": True,
-                "declared": bool(settings["declared_sink"]),
-                "through": [],
+
+        def arrives(
+            sink: str,
+            path: list[str],
+            into: dict[str, Any] = sinks,
+            *,
+            central: bool,
+            declared: bool,
+            through: tuple[str, ...] = (),
+            proven: bool = True,
+        ) -> None:
+            into[sink] = {
+                "path": [*path, sink],
+                "central": central,
+                "declared": declared,
+                "through": list(through),
+                "proven": proven,
             }
-        else:
-            sinks[district.recorder] = {
-                "path": [camera.node_id, *inside, district.recorder],
-                "central": False,
-                "declared": True,
-                "through": [],
-            }
+
+        here = [camera.node_id]
+        recorded = not camera.direct_to_central and not settings["edge_only"]
+        if recorded:
+            arrives(district.recorder, here + inside, central=False, declared=True)
+            onward = [*here, *inside, district.recorder, district.aggregation]
             if settings["central"]:
-                sinks[city.platform] = {
-                    "path": [
-                        camera.node_id,
-                        *inside,
-                        district.recorder,
-                        district.aggregation,
-                        city.core,
-                        city.platform,
-                    ],
-                    "central": True,
-                    "declared": bool(settings["declared_sink"]),
-                    "through": [district.recorder],
-                }
+                arrives(
+                    city.platform,
+                    [*onward, city.core],
+                    central=True,
+                    declared=declared,
+                    through=(district.recorder,),
+                    proven=bool(settings["declared_upstream"]),
+                )
+            if settings["covert_relay"]:
+                arrives(
+                    cities.CLOUD_ADDRESS,
+                    [*onward, district.relay, district.aggregation, city.core],
+                    central=relays > 1,
+                    declared=False,
+                    through=(district.recorder, district.relay),
+                    proven=False,
+                )
+        if settings["mirror"]:
+            arrives(city.platform, here + up, central=True, declared=declared, proven=False)
+        if camera.direct_to_central or settings["snapshots_to_central"]:
+            arrives(city.platform, here + up, central=True, declared=declared)
         if camera.cloud:
-            sinks[cities.CLOUD_ADDRESS] = {
-                "path": [camera.node_id, *inside, city.core, cities.CLOUD_ADDRESS],
-                "central": False,
-                "declared": False,
-                "through": [],
-            }
+            abroad = settings["cloud_country"] is not None
+            name = cities.CLOUD if abroad else cities.CLOUD_ADDRESS
+            arrives(name, here + up, central=abroad or clouds > 1, declared=abroad)
         result[camera.node_id] = {"district": district.name, "sinks": sinks}
     return result
 
@@ -119,21 +139,24 @@ def retention(city: cities.City, stores: list[Written], as_of: datetime) -> dict
 def verdicts(
     city: cities.City, clips: dict[str, ClipResult], kept: dict[str, Any], routes: dict[str, Any]
 ) -> list[dict[str, str]]:
-    """The verdict of each check on each subject that the truth demands.
+    """The verdict of each check on each subject that the evidence allows.
+
+    ``really`` says what is so where the evidence cannot prove it (a covert relay, a mirror).
 
     ``inconclusive`` where the evidence cannot show it: no store holds the camera, or the clip is
     too short. Ten seconds without a clear face do not show that a camera takes none; about two and
     a half minutes do, to within 5 % of the time at 95 % confidence.
     """
     long_enough = float(city.scenario.values["video"]["seconds"]) >= SECONDS_TO_RULE_OUT
-    rows = []
+    rows: list[dict[str, str]] = []
 
-    def add(check: str, node_id: str, verdict: str) -> None:
-        rows.append({"check": check, "subject": f"node:{node_id}", "verdict": verdict})
+    def add(check: str, node_id: str, verdict: str, really: str = "") -> None:
+        row = {"check": check, "subject": f"node:{node_id}", "verdict": verdict}
+        rows.append(row | {"really": really or verdict})
 
     ages: dict[str, list[bool]] = {}
-    for row in kept["cameras"]:
-        ages.setdefault(row["camera"], []).append(row["over"])
+    for kept_row in kept["cameras"]:
+        ages.setdefault(kept_row["camera"], []).append(kept_row["over"])
     for i in range(city.cameras):
         node_id = city.camera(i).node_id
         if node_id in clips:
@@ -146,9 +169,15 @@ def verdicts(
             node_id,
             "inconclusive" if over is None else "fail" if any(over) else "pass",
         )
-        sinks = routes[node_id]["sinks"].values()
-        add("route-central", node_id, "fail" if any(s["central"] for s in sinks) else "pass")
-        own = [s for s in sinks if not s["through"]]
+        sinks = list(routes[node_id]["sinks"].values())
+        central = [s for s in sinks if s["central"]]
+        if any(s["proven"] for s in central):
+            add("route-central", node_id, "fail")
+        elif central:
+            add("route-central", node_id, "inconclusive", "fail")
+        else:
+            add("route-central", node_id, "pass")
+        own = [s for s in sinks if not s["through"] and s["proven"]]
         add(
             "route-undeclared-sink",
             node_id,
@@ -156,6 +185,8 @@ def verdicts(
         )
     for district in city.districts:
         settings = city.scenario.part("routing", district.name)
-        bad = settings["central"] and not settings["declared_sink"]
-        add("route-undeclared-sink", district.recorder, "fail" if bad else "pass")
+        hidden = settings["central"] and not settings["declared_sink"]
+        add("route-undeclared-sink", district.recorder, "fail" if hidden else "pass")
+        if settings["covert_relay"]:
+            add("route-undeclared-sink", district.relay, "fail")
     return rows
