@@ -95,18 +95,6 @@ def loss_bar(before: float, lost: float, unsure: float) -> str:
     )
 
 
-def verdict_bar(counts: dict[Verdict, int]) -> str:
-    """Shares of the verdicts, worst first."""
-    total = sum(counts.values()) or 1
-    body, x = [], 0.0
-    for verdict in VERDICTS:
-        width = 100.0 * counts.get(verdict, 0) / total
-        if width:
-            body.append(_tag("rect", x=x, width=width, height="10", **_fill(verdict.value)))
-            x += width
-    return _bar(body)
-
-
 def interval_bar(finding: Finding, scale: float) -> str:
     """Measured value with its interval against the limit, on an axis from 0 to ``scale``."""
     if finding.measured is None or not scale > 0:

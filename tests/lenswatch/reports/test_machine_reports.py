@@ -148,13 +148,25 @@ def test_oscal_says_what_the_audit_found(tmp_path: Path) -> None:
     assert {s["subject-uuid"] for o in observations for s in o["subjects"]} <= items
 
 
-def test_unchecked_is_never_satisfied(tmp_path: Path) -> None:
-    finding = factories.finding(factories.FACES, "node:cam-000", Verdict.INCONCLUSIVE)
+@pytest.mark.parametrize(
+    ("verdict", "state", "reason"),
+    [
+        (Verdict.PASS, "satisfied", "pass"),
+        (Verdict.FAIL, "not-satisfied", "fail"),
+        (Verdict.INCONCLUSIVE, "not-satisfied", "other"),
+        (Verdict.EXCEPTED, "not-satisfied", "other"),
+        (Verdict.NOT_APPLICABLE, "satisfied", "other"),
+    ],
+)
+def test_only_what_was_checked_and_kept_is_satisfied(
+    verdict: Verdict, state: str, reason: str, tmp_path: Path
+) -> None:
+    finding = factories.finding(factories.FACES, "node:cam-000", verdict)
     content = results(write_oscal(Summary(factories.result([finding])), tmp_path / "oscal.json"))
     findings = content["findings"]
     assert isinstance(findings, list)
-    assert findings[0]["target"]["status"]["state"] == "not-satisfied"
-    assert findings[0]["target"]["status"]["reason"] == "other"
+    assert findings[0]["target"]["status"]["state"] == state
+    assert findings[0]["target"]["status"]["reason"] == reason
 
 
 def test_oscal_of_many_findings_keeps_those_that_did_not_pass(

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lenswatch.errors import UsageError
+from lenswatch.model import Verdict
 from lenswatch.reports import write_reports
 from lenswatch.reports._output import text_output
 from lenswatch.reports.language import languages, load_language
+from lenswatch.reports.pdf import write_pdf
+from lenswatch.reports.score_view import STEPS, score_view
+from lenswatch.reports.summary import Summary
 from lenswatch.result import AuditResult
 from tests.lenswatch.reports import factories
 
@@ -31,6 +37,48 @@ def test_unknown_language_is_refused_before_anything_is_written(tmp_path: Path) 
     with pytest.raises(UsageError, match="en"):
         write_reports(factories.city(), tmp_path / "out", language="tlh")
     assert not (tmp_path / "out").exists()
+
+
+def test_pdf_without_a_font_for_a_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PDF/UA forbids the empty box of a missing glyph; the report is written all the same."""
+    import typst
+
+    compile_pdf = typst.compile
+    tried: list[object] = []
+
+    def without_glyph(*given: Any, **named: Any) -> Any:
+        tried.append(named.get("pdf_standards"))
+        if named.get("pdf_standards"):
+            raise typst.TypstError("PDF/UA-1 error: the text could not be displayed", "")
+        return compile_pdf(*given, **named)
+
+    monkeypatch.setattr(typst, "compile", without_glyph)
+    path = write_pdf(Summary(factories.result([])), tmp_path / "report.pdf", load_language("en"))
+    assert path.read_bytes().startswith(b"%PDF-")
+    assert tried == ["ua-1", None]
+
+
+def test_the_waterfall_adds_small_steps_up() -> None:
+    controls = tuple(
+        replace(factories.FACES, id=f"core/rule-{row:02d}", title=f"Rule {row}")
+        for row in range(30)
+    )
+    pack = replace(factories.PACK, controls=controls)
+    findings = [
+        factories.finding(control, "node:cam-000", Verdict.FAIL if row % 2 else Verdict.PASS)
+        for row, control in enumerate(controls)
+    ]
+    result = factories.result(findings, factories.inventory(2), packs=(pack,))
+    view = score_view(result.score, result.packs, load_language("en"))
+    assert len(view.steps) == STEPS
+    assert view.steps[-1].title == "11 more rules"
+    taken = sum(step.lost + step.open for step in view.steps)
+    assert taken == pytest.approx(100 - result.score.low)
+    assert view.steps[-1].before == pytest.approx(
+        100 - sum(step.lost + step.open for step in view.steps[:-1])
+    )
 
 
 def test_a_report_that_fails_leaves_no_half_file(tmp_path: Path) -> None:
