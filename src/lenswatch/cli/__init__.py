@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from lenswatch import __version__
-from lenswatch.cli import audit, demo, faces, plan, policy, probe, serve, simulate, validate, verify
+from lenswatch.cli import (
+    audit,
+    demo,
+    faces,
+    plan,
+    policy,
+    probe,
+    recordings,
+    serve,
+    simulate,
+    validate,
+    verify,
+)
 
 app = typer.Typer(
     name="lenswatch",
@@ -47,6 +59,7 @@ app.add_typer(policy.app, name="policy")
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
 app.command("serve")(serve.serve)
+app.command("recordings")(recordings.recordings)
 
 
 def main() -> None:
