@@ -113,7 +113,7 @@ class Observed:
         try:
             await self._app(scope, receive, observed)
         finally:
-            route = getattr(scope.get("route"), "path_format", None) or "unmatched"
+            route = _route(scope)
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
             self._metrics.requests.labels(method, route, f"{status // 100}xx").inc()
             self._metrics.seconds.labels(route).observe(seconds)
@@ -131,6 +131,18 @@ class Observed:
                     }
                 },
             )
+
+
+def _route(scope: Scope) -> str:
+    """The pattern of the address, with names for its variable parts."""
+    route = getattr(scope.get("route"), "path_format", None)
+    if route is None:
+        return "unmatched"
+    # a route of an included router may know its path without the router's prefix
+    prefix = "/api/v1"
+    if scope["path"].startswith(f"{prefix}/") and not route.startswith(f"{prefix}/"):
+        return f"{prefix}{route}"
+    return str(route)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 
@@ -59,6 +60,9 @@ def run(settings: Settings, *, host: str, port: int, new_admin_key: bool = False
         timeout_keep_alive=15,
         h11_max_incomplete_event_size=64 * 1024,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops gracefully and then raises the signal again: by then it has done its work
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -6,19 +6,28 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Body
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from lenswatch_api.authorization import Role, Scope
 from lenswatch_api.text import Name
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("write the moment as text, such as 2027-01-01T00:00:00Z")
+    return value
+
+
+_Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
+"""Numbers are refused: nobody can tell seconds from milliseconds by looking."""
 
 
 class _NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    expires_at: AwareDatetime | None = Field(
+    expires_at: _Moment | None = Field(
         None,
-        strict=True,
         description="The key stops working at this moment; null for a key without an end.",
     )
 
