@@ -71,4 +71,7 @@ def softness(luma: np.ndarray, x: int, y: int, w: int, h: int) -> float:
     ring = pixels(x - w // 2, y - h // 2, x + w + w // 2, y + h + h // 2)
     ring -= pixels(x - w // 5, y - h // 5, x + w + w // 5, y + h + h // 5)
     inside = tail(luma, sorted(inner))
-    return math.log(max(inside, 1.0)) - 0.5 * math.log(tail(luma, sorted(ring)) + 1.0)
+    outside = tail(luma, sorted(ring))
+    if not outside >= 15:
+        return math.nan
+    return math.log(max(inside, 1.0)) - 0.5 * math.log(outside + 1.0)

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.video.detectors import Detector
-from lenswatch.evidence.video.masking import HINT, Kind, Masks, find_masks, judge, shrunk_hints
+from lenswatch.evidence.video.masking import (
+    HINT,
+    SHRUNK_COST,
+    Kind,
+    Masks,
+    find_masks,
+    judge,
+    shrunk_hints,
+)
 from lenswatch.evidence.video.reader import Frame
 from lenswatch.evidence.video.search import fast_scale, look, search
 from lenswatch.evidence.video.tracking import Track, Tracker
@@ -168,10 +176,14 @@ class Looker:
             np.copyto(self._reference, frame.luma)
         picture = frame.rgb()
         found = search(picture, self.detector, self.mode, HINT)
-        shrunk = shrunk_hints(picture, self.detector)
-        self._last = self._last_full = frame.time
+        shrunk = None
+        if frame.time - self._last_full >= FULL_EVERY:
+            shrunk = shrunk_hints(picture, self.detector)
+            self._last_full = frame.time
+            self.effort.pixels += SHRUNK_COST
+        self._last = frame.time
         self.effort.examined += 1
-        self.effort.pixels += 1.42
+        self.effort.pixels += 1.0
         return self._know(frame, found, complete=True, hints=shrunk)
 
     def _look_at_changes(self, frame: Frame) -> Look:
@@ -210,13 +222,14 @@ class Looker:
                 max(int(y), 0) // TILE : max(int(y + h), 0) // TILE + 1,
                 max(int(x), 0) // TILE : max(int(x + w), 0) // TILE + 1,
             ] = True
-        parts = rectangles(tiles, _MARGIN, _OVERHEAD)
-        if not len(parts):
+        assert self._reference is not None
+        if not (tiles & changed_tiles(frame.luma, self._reference)).any():
             return None
+        copy_tiles(frame.luma, tiles, self._reference)
+        parts = rectangles(tiles, _MARGIN, _OVERHEAD)
         self.effort.followed += 1
-        return self._know(
-            frame, self._look_at(frame, parts * TILE, _MARGIN * TILE // 2), complete=False
-        )
+        found = self._look_at(frame, parts * TILE, _MARGIN * TILE // 2)
+        return self._know(frame, found, complete=False)
 
     def _places_of_interest(self, time: float) -> NDArray[np.float32]:
         """Boxes worth a look in every frame: hinted at but not confirmed, or nearly the largest."""

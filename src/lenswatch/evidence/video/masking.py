@@ -28,7 +28,10 @@ HINT = 0.1
 """Score of the weakest box that may point at a masked head."""
 
 SHRUNK = (0.5, 0.33, 0.25)
-"""Sizes at which hints are looked for besides the full one; together 0.42 of its cost."""
+"""Sizes at which hints are looked for besides the full one."""
+
+SHRUNK_COST = 0.42
+"""What they cost together, as a share of a look at the full size."""
 
 _SMALLEST = 14
 """Pixels; nothing can be said of the pixels in a smaller box."""
