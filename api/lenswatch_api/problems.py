@@ -12,7 +12,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 logger = logging.getLogger("lenswatch.api")
@@ -181,8 +182,9 @@ def install_handlers(app: FastAPI) -> None:
     def on_database_error(request: Request, error: Exception) -> JSONResponse:
         if is_disk_full(error):
             return on_os_error(request, OSError(errno.ENOSPC, "database"))
-        if isinstance(error, OperationalError):
-            logger.warning("database unavailable: %s", type(error.orig).__name__)
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if lost or isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+            logger.warning("database unavailable: %s", type(error).__name__)
             return problem_response(
                 503,
                 "The database cannot be reached now. Try again in a few seconds.",
@@ -196,6 +198,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(OSError, on_os_error)
     app.add_exception_handler(DBAPIError, on_database_error)
+    app.add_exception_handler(PoolTimeout, on_database_error)
     app.add_exception_handler(Exception, on_anything)
 
 

@@ -121,6 +121,13 @@ class Jobs:
                 if status.status in _ALIVE:
                     return
 
+    def enqueue_or_leave(self, audit_id: str) -> None:
+        """Queue an audit that the database knows; where that fails, the sweeper does it later."""
+        try:
+            self.enqueue(audit_id)
+        except Exception as error:  # noqa: BLE001  (accepted is accepted, whatever happened)
+            logger.warning("an audit is enqueued later: %s", type(error).__name__)
+
     def _sweep(self) -> None:
         while True:
             try:

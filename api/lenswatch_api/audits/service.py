@@ -78,7 +78,7 @@ def start(
 
     row = state.database.write_once(make)
     if not State(row.state).is_final:
-        state.jobs.enqueue(row.id)
+        state.jobs.enqueue_or_leave(row.id)
     return schema(row)
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Body
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from lenswatch_api.authorization import Role, Scope
 from lenswatch_api.text import Name
 
 
-def _text(value: object) -> object:
-    if not isinstance(value, str):
+def _only_text(value: object) -> object:
+    # nobody can tell seconds from milliseconds by looking at a number
+    if not isinstance(value, str) or "-" not in value[1:]:
         raise ValueError("write the moment as text, such as 2027-01-01T00:00:00Z")
     return value
 
 
-_Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
-"""Numbers are refused: nobody can tell seconds from milliseconds by looking."""
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment lies outside the years 1 to 9999") from None
+
+
+_Moment = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
 
 
 class _NewKey(BaseModel):
