@@ -140,7 +140,9 @@ def mutate(
         place = (generator.random(count) * length).astype(np.int64)
         value = generator.integers(0, 256, count, dtype=np.uint8)
         edge = generator.random(count) < 0.3
-        value = np.where(edge, generator.choice(np.array([0, 1, 127, 128, 255], np.uint8), count), value)
+        value = np.where(
+            edge, generator.choice(np.array([0, 1, 127, 128, 255], np.uint8), count), value
+        )
         block[rows[hit], place[hit]] = value[hit]
     cut = generator.random(count) < 0.15
     length = np.where(cut, (generator.random(count) * (length + 1)).astype(np.int64), length)

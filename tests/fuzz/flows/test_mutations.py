@@ -63,9 +63,7 @@ def test_a_flood_of_templates_stays_within_bounds() -> None:
         # another template and another observation domain in every message, data for none of them
         sets = struct.pack(">HHHHHH", 2, 12, 256 + number % 60000, 1, 1 + number % 200, 4)
         sets += struct.pack(">HHQQ", 65535, 20, 1, 2)
-        parts.append(
-            struct.pack(">HHIII", 10, 16 + len(sets), 1_700_000_000, 1, number) + sets
-        )
+        parts.append(struct.pack(">HHIII", 10, 16 + len(sets), 1_700_000_000, 1, number) + sets)
     length = np.array([len(part) for part in parts], np.int64)
     data = np.frombuffer(b"".join(parts), np.uint8)
     tracemalloc.start()

@@ -52,41 +52,52 @@ def finish_columns(
     set_plan: NDArray[np.int64],
     records: NDArray[np.int64],
     first_row: NDArray[np.int64],
-    plan_rows: NDArray[np.int64],
     context: Context,
 ) -> None:
-    """Sampling and applications, which need the session's options."""
+    """Sampling and applications, which need the session's options or the message's header.
+
+    Only (session, plan) pairs that need it are visited: a flood of sessions costs no more than
+    the records it brings.
+    """
+    long = blocks[1]
+    used = np.flatnonzero((records > 0) & (set_plan >= 0))
+    if not used.size:
+        return
+    session_of, plan_of = context.session[used], set_plan[used]
+    old = np.array([session.version < 9 for session in sessions], np.bool_)[session_of]
+    legacy = used[old & (context.header_sampling[used] & 0x3FFF > 0)]
+    if legacy.size:
+        rows = _rows(legacy, first_row, records)
+        told = header_interval(context.header_sampling[legacy]).astype(np.uint32)
+        long[layout.SAMPLING][rows] = np.repeat(told, records[legacy])
+    told_by = np.array([session.sampling.told for session in sessions], np.bool_)[session_of]
+    sampler = np.array([plan.sampler for plan in plans])[plan_of]
+    application = np.array([plan.application for plan in plans])[plan_of]
+    need = used[~old & ((application > 0) | (sampler == 2) | (told_by & (sampler == 0)))]
+    if not need.size:
+        return
+    pair = context.session[need] * len(plans) + set_plan[need]
+    order = np.argsort(pair, kind="stable")
+    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
+    for part in np.split(need[order], starts[1:]):
+        session = sessions[context.session[part[0]]]
+        _finish_pair(session, plans[set_plan[part[0]]], blocks, _rows(part, first_row, records))
+
+
+def _finish_pair(
+    session: Session, plan: Plan, blocks: tuple[Any, ...], rows: NDArray[np.int64]
+) -> None:
+    """Sampling and application of the records of one plan in one session."""
     wide, long, _, byte = blocks
-    for session_row in np.unique(context.session[records > 0]):
-        session = sessions[session_row]
-        mine = (context.session == session_row) & (records > 0)
-        for plan_row in plan_rows:
-            plan = plans[plan_row]
-            sets = np.flatnonzero(mine & (set_plan == plan_row))
-            if not sets.size:
-                continue
-            if session.version < 9:
-                for row in sets:
-                    part = slice(first_row[row], first_row[row] + records[row])
-                    long[layout.SAMPLING, part] = header_interval(int(context.header_sampling[row]))
-                continue
-            state = session.sampling
-            told = bool(state.default or state.samplers or state.interfaces)
-            if not (plan.application or (told and plan.sampler != 1) or plan.sampler == 2):
-                continue
-            rows = _rows(sets, first_row, records)
-            if plan.sampler == 2 or (told and plan.sampler == 0):
-                column = long[layout.SAMPLING]
-                sampler = column[rows] if plan.sampler == 2 else None
-                column[rows] = state.resolve(sampler, long[layout.INGRESS][rows])
-            if plan.application:
-                length = next((item.length for item in plan.template.fields if item.id == 95), 4)
-                byte[layout.APPLICATION][rows] = applications.resolve(
-                    wide[layout.APPLICATION_ID][rows],
-                    plan.application,
-                    session.names,
-                    length,
-                )
+    if plan.sampler == 2 or (plan.sampler == 0 and session.sampling.told):
+        column = long[layout.SAMPLING]
+        sampler = column[rows] if plan.sampler == 2 else None
+        column[rows] = session.sampling.resolve(sampler, long[layout.INGRESS][rows])
+    if plan.application:
+        length = next((item.length for item in plan.template.fields if item.id == 95), 4)
+        byte[layout.APPLICATION][rows] = applications.resolve(
+            wide[layout.APPLICATION_ID][rows], plan.application, session.names, length
+        )
 
 
 def with_reverse(

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from lenswatch.evidence.flows.table import IPV4_MAPPED, FlowTable
 
+MOST_ADDRESSES = 1 << 20
+"""Senders told apart; a flood of forged senders counts as one of unknown address."""
+MOST_TIMED = 512
+"""Exporters whose durations are followed: each takes 56 KiB."""
 _BUCKET_MS = 1000
 _BUCKETS = 7200
 _SAMPLE = 16
@@ -67,6 +71,9 @@ class ExporterBook:
     def address(self, high: int, low: int) -> int:
         """Row of an address; (0, 0) stands for an unknown one."""
         row = self._addresses.get((high, low))
+        if row is None and len(self.address_list) >= MOST_ADDRESSES:
+            high = low = 0
+            row = self._addresses.get((0, 0))
         if row is None:
             row = self._addresses[high, low] = len(self.address_list)
             self.address_list.append((high, low))
@@ -93,7 +100,9 @@ class ExporterBook:
         good = (start >= 0) & (end >= start)
         bucket = np.minimum((end - start)[good] // _BUCKET_MS, _BUCKETS - 1)
         exporter = table.exporter[part][good]
-        for row in np.unique(exporter):
+        for row in np.unique(exporter)[:MOST_TIMED]:
+            if int(row) not in self._durations and len(self._durations) >= MOST_TIMED:
+                continue
             counted = np.bincount(bucket[exporter == row], minlength=_BUCKETS)
             before = self._durations.get(int(row))
             self._durations[int(row)] = counted if before is None else before + counted

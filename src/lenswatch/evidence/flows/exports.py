@@ -579,9 +579,7 @@ class ExportDecoder:
         long[layout.DOMAIN] = np.repeat(context.domain, records)
         long[layout.FILE] = np.repeat(context.file, records)
         wide[layout.OFFSET] = np.repeat(context.place, records).view(np.uint64)
-        finish_columns(
-            self._plans, self.sessions, blocks, set_plan, records, first_row, plan_rows, context
-        )
+        finish_columns(self._plans, self.sessions, blocks, set_plan, records, first_row, context)
         table = as_table(blocks)
         if self._split:
             return with_reverse(self._plans, table, blocks, set_plan, records, plan_rows)

@@ -47,6 +47,11 @@ class Sampling:
         else:
             self.default = interval
 
+    @property
+    def told(self) -> bool:
+        """Did the exporter say anything?"""
+        return bool(self.default or self.samplers or self.interfaces)
+
     def fallback(self) -> int:
         """Interval of a record that names no sampler and no interface we know."""
         if self.default:
@@ -86,6 +91,6 @@ def _interval(options: Mapping[str, object]) -> int:
     return 0
 
 
-def header_interval(field_value: int) -> int:
+def header_interval(field_values: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """v5's header: the low 14 bits; 0 in them means that nothing is said."""
-    return field_value & 0x3FFF
+    return field_values & np.uint16(0x3FFF)

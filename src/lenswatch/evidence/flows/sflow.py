@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch.evidence.flows.export_state import Break, Datagrams
+from lenswatch.evidence.flows.export_state import MOST_SESSIONS, Break, Datagrams
 from lenswatch.evidence.flows.exporters import ExporterBook
 from lenswatch.evidence.flows.table import IPV4_MAPPED, Direction, FlowTable, empty
 from lenswatch_kernels import packets, sequences
 from lenswatch_kernels import sflow as samples
 
+MOST_SOURCES = 4096
+"""Data sources (ports) whose drops are followed per agent."""
 _LINKS = {1: packets.LINK_ETHERNET, 11: packets.LINK_RAW, 12: packets.LINK_RAW, 13: 219, 7: 9}
 """sFlow's header protocols as link types; others (FDDI, Frame Relay, ...) are not decoded."""
 
@@ -43,6 +45,9 @@ class SflowDecoder:
         self.breaks: list[Break] = []
         self.sequence_state = sequences.new_state(0)
         self._agent_rows: list[int] = []
+        self._known: dict[tuple[int, int, int, int], int] = {}
+        self.refused_agents = 0
+        """Datagrams of agents beyond the bound on agents: not decoded (forged floods)."""
 
     def decode(self, buffer: NDArray[np.uint8], datagrams: Datagrams) -> FlowTable:
         """Flow records of the datagrams; times are those of the capture (-1 in raw files).
@@ -57,7 +62,7 @@ class SflowDecoder:
         good = index.status != samples.NOT_SFLOW
         exporter = self._exporters(index, datagrams, good)
         self._follow(index, exporter, good)
-        rows = index.samples
+        rows = index.samples[good[index.samples[:, samples.DATAGRAM]]]
         if not len(rows):
             return empty()
         table, sample, undecoded = self._describe(buffer, rows)
@@ -85,7 +90,7 @@ class SflowDecoder:
     ) -> NDArray[np.int64]:
         """Exporter row of each datagram: the agent's address, or the sender's where it is zero."""
         exporter = np.zeros(index.status.shape[0], np.int64)
-        known: dict[tuple[int, int, int, int], int] = {}
+        known = self._known
         columns = zip(
             index.agent_high.tolist(),
             index.agent_low.tolist(),
@@ -98,6 +103,10 @@ class SflowDecoder:
                 continue
             found = known.get(key)
             if found is None:
+                if len(self.agents) >= MOST_SESSIONS:
+                    good[row] = False
+                    self.refused_agents += 1
+                    continue
                 high, low, sub_agent, sender = key
                 unset = high == 0 and low in (0, IPV4_MAPPED)
                 address = sender if unset else self._book.address(high, low)
@@ -120,12 +129,15 @@ class SflowDecoder:
         sequences.follow_sequences(
             who, index.sequence[good], np.ones(len(who), np.int64), self.sequence_state
         )
-        for row, count in zip(*np.unique(exporter[good], return_counts=True), strict=True):
-            agent = self.agents[int(row)]
-            agent.messages += int(count)
-            mine = good & (exporter == row)
-            agent.counters += int(index.counters[mine].sum())
-            agent.discarded += int(index.discarded[mine].sum())
+        rows, which = np.unique(exporter[good], return_inverse=True)
+        counted = np.bincount(which, minlength=len(rows))
+        counters = np.bincount(which, index.counters[good], len(rows))
+        discarded = np.bincount(which, index.discarded[good], len(rows))
+        for number, row in enumerate(rows.tolist()):
+            agent = self.agents[row]
+            agent.messages += int(counted[number])
+            agent.counters += int(counters[number])
+            agent.discarded += int(discarded[number])
 
     def _count(
         self,
@@ -135,17 +147,21 @@ class SflowDecoder:
         undecoded: NDArray[np.int64],
     ) -> None:
         owner = exporter[rows[:, samples.DATAGRAM]]
-        for row in np.unique(owner):
-            agent = self.agents[int(row)]
-            mine = rows[owner == row]
-            agent.samples += len(mine)
-            agent.sampling = int(mine[-1, samples.RATE])
-            agent.undecoded += int(np.count_nonzero(owner[undecoded] == row))
-            drops = agent.drops if agent.drops is not None else {}
-            for source in np.unique(mine[:, samples.SOURCE]):
-                last = mine[mine[:, samples.SOURCE] == source][-1]
-                drops[int(source)] = int(last[samples.DROPS])
-            agent.drops = drops
+        order = np.lexsort((rows[:, samples.SOURCE], owner))  # stable: the last sample stays last
+        ordered, source = owner[order], rows[order, samples.SOURCE]
+        last = np.flatnonzero(
+            np.append((ordered[1:] != ordered[:-1]) | (source[1:] != source[:-1]), True)
+        )
+        counted = np.bincount(owner, minlength=int(owner.max()) + 1)
+        failed = np.bincount(owner[undecoded], minlength=len(counted))
+        for row in order[last].tolist():
+            agent = self.agents[int(owner[row])]
+            agent.sampling = int(rows[row, samples.RATE])
+            if agent.drops is not None and len(agent.drops) < MOST_SOURCES:
+                agent.drops[int(rows[row, samples.SOURCE])] = int(rows[row, samples.DROPS])
+        for number in np.flatnonzero(counted).tolist():
+            self.agents[number].samples += int(counted[number])
+            self.agents[number].undecoded += int(failed[number])
 
     def _describe(
         self, buffer: NDArray[np.uint8], rows: NDArray[np.int64]

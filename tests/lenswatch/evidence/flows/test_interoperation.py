@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -47,7 +48,9 @@ def traffic(path: Path) -> None:
         )  # fmt: skip
         frame = b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + head + body
         out.append(
-            struct.pack("<IIII", 1_700_000_000 + packet // 500, packet % 500, len(frame), len(frame))
+            struct.pack(
+                "<IIII", 1_700_000_000 + packet // 500, packet % 500, len(frame), len(frame)
+            )
         )
         out.append(frame)
     path.write_bytes(b"".join(out))
@@ -161,13 +164,14 @@ def test_pmacct_into_us_counts_what_it_saw(tmp_path: Path) -> None:
     )
     try:
         time.sleep(0.3)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                [pmacctd, "-f", str(config)], timeout=25, check=False,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            pass
+                [pmacctd, "-f", str(config)],
+                timeout=25,
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         time.sleep(0.5)
     finally:
         collector.stop()
