@@ -6,10 +6,14 @@ others.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lenswatch_sim import chance
 from lenswatch_sim.scenario import Scenario
 
 VENDORS = (
@@ -22,6 +26,8 @@ VENDORS = (
 ROUTER_VENDOR = ("Kestrel", "KR-9")
 _PLACES = ("street", "square", "station", "school", "shop", "car-park")
 _CENTRE = (52.5, 13.4)
+
+_FIRST_CAMERA = int(ipaddress.IPv4Address("10.64.1.0"))
 
 # Documentation and private ranges only.
 CLOUD = "cloud"
@@ -64,6 +70,7 @@ class District:
     aggregation: str
     relay: str
     relay_address: str
+    access_address: str
 
 
 class City:
@@ -85,6 +92,7 @@ class City:
                 f"aggregation-{name}",
                 f"gateway-{name}",
                 f"10.{i % 200 + 1}.255.77",
+                f"10.{i % 200 + 1}.255.1",
             )
             for i, name in enumerate(names)
         ]
@@ -100,44 +108,72 @@ class City:
         )
 
     def district_of(self, number: int) -> District:
-        """Cameras are dealt to the districts in turn blocks of equal size."""
+        """Cameras are dealt to the districts in blocks of equal size."""
         return self.districts[number * len(self.districts) // self.cameras]
+
+    def block(self, district: int) -> NDArray[np.int64]:
+        """Numbers of a district's cameras."""
+        first = -(-district * self.cameras // len(self.districts))
+        last = -(-(district + 1) * self.cameras // len(self.districts))
+        return np.arange(first, last)
+
+    def columns(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """What follows from the numbers of cameras of ONE district, as columns."""
+        district = self.district_of(int(numbers[0]))
+        settings = self.scenario.part("cameras", district.name)
+        routing = self.scenario.part("routing", district.name)
+        seed = self.seed
+        place = numbers - self.block(district.index)[0]
+        vendor = np.searchsorted((0.4, 0.7, 0.9), chance.uniform(numbers, "vendor", seed), "right")
+        hfov = np.array([36.0, 42.0, 50.0])[chance.whole(numbers, "hfov", seed, 0, 3)]
+        # Mounted so that a face in the middle of the scene is some 40 pixels high at 640 wide.
+        focal = 320 / np.tan(np.radians(hfov / 2))
+        distance = focal * 0.185 / chance.between(numbers, "face", seed, 34, 48)
+        peopled = chance.uniform(numbers, "peopled", seed) < float(settings["peopled_share"])
+        people = chance.between(numbers, "people", seed, 2.5, 6.0)
+        return {
+            "vendor": vendor,
+            "model": chance.uniform(numbers, "model", seed),
+            "lat": _CENTRE[0] + 0.04 * district.index + 0.008 * chance.normal(numbers, "lat", seed),
+            "lon": _CENTRE[1] + 0.012 * chance.normal(numbers, "lon", seed),
+            "address": _FIRST_CAMERA + numbers,
+            "hfov_deg": hfov,
+            "mount_m": chance.between(numbers, "mount", seed, 2.6, 3.4),
+            "distance_m": distance,
+            "place": chance.whole(numbers, "place", seed, 0, len(_PLACES)),
+            "light": chance.whole(numbers, "light", seed, 0, len(settings["lights"])),
+            "people": np.where(peopled, people, 0.0),
+            "kbit_per_s": float(routing["kbit_per_s"])
+            * chance.between(numbers, "rate", seed, 0.7, 1.4),
+            "direct_to_central": place < int(routing["direct_to_central"]),
+            "cloud": place < int(routing["cloud_cameras"]),
+        }
 
     def camera(self, number: int) -> Camera:
         """Camera ``number``, from 0."""
-        rng = np.random.default_rng([self.seed, 11, number])
         district = self.district_of(number)
-        vendor, models = VENDORS[int(rng.choice(len(VENDORS), p=(0.4, 0.3, 0.2, 0.1)))]
-        settings = self.scenario.part("cameras", district.name)
-        routing = self.scenario.part("routing", district.name)
-        first = -(-district.index * self.cameras // len(self.districts))
-        place = number - first
-        hfov = float(rng.choice([36.0, 42.0, 50.0]))
-        # Mounted so that a face in the middle of the scene is some 40 pixels high at 640 wide.
-        focal = 320 / np.tan(np.radians(hfov / 2))
-        distance = float(np.round(focal * 0.185 / rng.uniform(34, 48), 1))
-        peopled = rng.random() < float(settings["peopled_share"])
-        lights = settings["lights"]
+        lights = self.scenario.part("cameras", district.name)["lights"]
+        one = {name: values[0] for name, values in self.columns(np.array([number])).items()}
+        vendor, models = VENDORS[int(one["vendor"])]
         return Camera(
             number=number,
-            node_id=f"cam-{number:06d}" if self.cameras > 9999 else f"cam-{number:04d}",
+            node_id=self.camera_id(number),
             district=district.index,
             vendor=vendor,
-            model=models[int(rng.integers(len(models)))],
-            lat=round(_CENTRE[0] + 0.04 * district.index + float(rng.normal(0, 0.008)), 6),
-            lon=round(_CENTRE[1] + float(rng.normal(0, 0.012)), 6),
-            address=self.camera_address(number),
-            hfov_deg=hfov,
-            mount_m=float(np.round(rng.uniform(2.6, 3.4), 2)),
-            distance_m=distance,
-            place=_PLACES[int(rng.integers(len(_PLACES)))],
-            light=str(lights[int(rng.integers(len(lights)))]),
-            people=float(np.round(rng.uniform(2.5, 6.0), 1)) if peopled else 0.0,
-            direct_to_central=place < int(routing["direct_to_central"]),
-            cloud=place < int(routing["cloud_cameras"]),
+            model=models[int(one["model"] * len(models))],
+            lat=round(float(one["lat"]), 6),
+            lon=round(float(one["lon"]), 6),
+            address=str(ipaddress.IPv4Address(int(one["address"]))),
+            hfov_deg=float(one["hfov_deg"]),
+            mount_m=round(float(one["mount_m"]), 2),
+            distance_m=round(float(one["distance_m"]), 1),
+            place=_PLACES[int(one["place"])],
+            light=str(lights[int(one["light"])]),
+            people=round(float(one["people"]), 1),
+            direct_to_central=bool(one["direct_to_central"]),
+            cloud=bool(one["cloud"]),
         )
 
-    def camera_address(self, number: int) -> str:
-        """IPv4 address of camera ``number``: 10.64.0.0 upwards, clear of the equipment's."""
-        value = (10 << 24) + (64 << 16) + number + 256
-        return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
+    def camera_id(self, number: int) -> str:
+        """Node id of camera ``number``."""
+        return f"cam-{number:06d}" if self.cameras > 9999 else f"cam-{number:04d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,25 @@ def router_address(district: int, layer: int) -> str:
 CORE_ADDRESS = "10.255.0.1"
 
 
-def write_flows(city: cities.City, folder: Path, begin_ms: int, end_ms: int) -> dict[str, Any]:
+def write_flows(
+    city: cities.City,
+    folder: Path,
+    begin_ms: int,
+    end_ms: int,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
     """Write ``flows/<router>.pcap`` for every router; returns what each wrote.
 
     Every router on a path exports the flow: one conversation is seen up to three times.
     """
-    conversations = traffic.talk(city, begin_ms, end_ms)
     told: dict[str, Any] = {}
+    through_core = []
     for district in city.districts:
-        here = conversations[conversations["district"] == district.index]
+        here = traffic.talk(city, district, begin_ms, end_ms)
+        settings = city.scenario.part("export", district.name)
         for layer, (name, column) in enumerate(
             ((district.access, "access"), (district.aggregation, "aggregation")), start=1
         ):
-            settings = city.scenario.part("export", district.name)
             told[name] = _write_router(
                 city,
                 folder / f"{name}.pcap",
@@ -43,11 +50,14 @@ def write_flows(city: cities.City, folder: Path, begin_ms: int, end_ms: int) -> 
                 100 * district.index + layer,
                 begin_ms,
             )
+        through_core.append(here[here["core"]])
+        if progress is not None:
+            progress("flows", district.index + 1, len(city.districts))
     settings = city.scenario.values["export"]
     told[city.core] = _write_router(
         city,
         folder / f"{city.core}.pcap",
-        conversations[conversations["core"]],
+        np.concatenate(through_core),
         settings,
         str(settings["core"]),
         CORE_ADDRESS,

@@ -82,9 +82,9 @@ def simulate(
     as_of = camera_nodes.parse_moment(str(scenario.values["deployment"]["as_of"]))
     _write_heads(city, bundle)
     begin_ms = int((as_of - timedelta(hours=hours)).timestamp() * 1000)
-    tell("flows", 0, 1)
-    exported = routers.write_flows(city, bundle / "flows", begin_ms, int(as_of.timestamp() * 1000))
-    tell("flows", 1, 1)
+    exported = routers.write_flows(
+        city, bundle / "flows", begin_ms, int(as_of.timestamp() * 1000), progress
+    )
     clips = _make_clips(city, bundle, side, as_of, processes, tell)
     held = _fill_stores(city, bundle, clips, as_of, tell)
     truth.write(city, side, clips, held, exported, as_of)

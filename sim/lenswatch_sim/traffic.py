@@ -7,12 +7,12 @@ into what a router's cache exports: one record for each active timeout.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lenswatch_sim import chance
 from lenswatch_sim import city as cities
 from lenswatch_sim.exports import RECORD
 
@@ -44,241 +44,280 @@ def number(address: str) -> int:
     return int(ipaddress.IPv4Address(address))
 
 
-@dataclass
 class Talk:
-    """Collects conversations."""
+    """Collects conversations of one district as columns."""
 
-    begin_ms: int
-    end_ms: int
+    def __init__(self, begin_ms: int, end_ms: int, district: int) -> None:
+        self._begin_ms, self._end_ms, self._district = begin_ms, end_ms, district
+        self._parts: list[NDArray[Any]] = []
 
-    def __post_init__(self) -> None:
-        self._rows: list[tuple[Any, ...]] = []
+    def _add(
+        self, count: int, delay_ms: int, routers: tuple[bool, bool, bool], **columns: Any
+    ) -> None:
+        rows = np.zeros(count, CONVERSATION)
+        for name, values in columns.items():
+            rows[name] = values
+        rows["first_ms"] = self._begin_ms + delay_ms
+        rows["last_ms"] = self._end_ms
+        rows["district"] = self._district
+        rows["access"], rows["aggregation"], rows["core"] = routers
+        self._parts.append(rows)
 
     def stream(
         self,
-        source: str,
-        destination: str,
+        source: Any,
+        destination: Any,
         *,
-        source_port: int,
-        destination_port: int,
+        source_port: Any,
+        destination_port: Any,
         protocol: int,
-        kbit_per_s: float,
-        variation: int,
-        district: int,
+        kbit_per_s: Any,
+        variation: Any,
         routers: tuple[bool, bool, bool],
-        packet_octets: float = 1120.0,
+        packet_octets: Any = 1120.0,
         delay_ms: int = 0,
     ) -> None:
-        """A video stream with the acknowledgements or reports that answer it."""
+        """Video streams, with the acknowledgements or reports that answer them.
+
+        Every argument is one value or a column of them; addresses are numbers.
+        """
+        columns = np.broadcast_arrays(
+            source, destination, source_port, destination_port, kbit_per_s, variation, packet_octets
+        )
+        source, destination, source_port, destination_port, kbit_per_s, variation, size = (
+            np.atleast_1d(column) for column in columns
+        )
         forth = kbit_per_s * 125.0
-        flags = 0x18 if protocol == TCP else 0
-        ends = (number(source), number(destination), source_port, destination_port)
-        times = (self.begin_ms + delay_ms, self.end_ms, variation, district, *routers)
-        self._rows.append((*ends, protocol, flags, forth, packet_octets, *times))
-        back = (ends[1], ends[0], ends[3], ends[2])
+        common = {"protocol": protocol, "variation": variation}
+        self._add(
+            len(source),
+            delay_ms,
+            routers,
+            source=source,
+            destination=destination,
+            source_port=source_port,
+            destination_port=destination_port,
+            octets_per_s=forth,
+            packet_octets=size,
+            tcp_flags=0x18 if protocol == TCP else 0,
+            **common,
+        )
         if protocol == GRE:  # nobody answers a tunnel
             return
         if protocol == TCP:  # one acknowledgement for two segments
-            answer = (TCP, 0x10, forth / packet_octets / 2 * 52.0, 52.0)
-        else:  # a receiver report every five seconds
-            answer = (UDP, 0, 80.0 / 5, 80.0)
-            back = (ends[1], ends[0], ends[3] + 1, ends[2] + 1)
-        self._rows.append((*back, *answer, *times))
+            shift, answer, octets, flags = 0, forth / size / 2 * 52.0, 52.0, 0x10
+        else:  # a receiver report every five seconds, on the next port
+            shift, answer, octets, flags = 1, 80.0 / 5, 80.0, 0
+        self._add(
+            len(source),
+            delay_ms,
+            routers,
+            source=destination,
+            destination=source,
+            source_port=destination_port + shift,
+            destination_port=source_port + shift,
+            octets_per_s=answer,
+            packet_octets=octets,
+            tcp_flags=flags,
+            **common,
+        )
 
-    def refused(self, source: str, destination: str, port: int, district: int) -> None:
-        """A connection that is reset at once, once a minute."""
-        ends = (number(source), number(destination), port, 443)
-        times = (self.begin_ms, self.end_ms, 0, district, True, True, True)
-        self._rows.append((*ends, TCP, 0x02, 60.0 / 60, 60.0, *times))
-        back = (ends[1], ends[0], ends[3], ends[2])
-        self._rows.append((*back, TCP, 0x14, 40.0 / 60, 40.0, *times))
+    def refused(self, source: Any, destination: Any, port: Any) -> None:
+        """Connections that are reset at once, one a minute."""
+        path = (True, True, True)
+        self._add(
+            len(source),
+            0,
+            path,
+            source=source,
+            destination=destination,
+            source_port=port,
+            destination_port=443,
+            protocol=TCP,
+            tcp_flags=0x02,
+            octets_per_s=1.0,
+            packet_octets=60.0,
+        )
+        self._add(
+            len(source),
+            0,
+            path,
+            source=destination,
+            destination=source,
+            source_port=443,
+            destination_port=port,
+            protocol=TCP,
+            tcp_flags=0x14,
+            octets_per_s=40.0 / 60,
+            packet_octets=40.0,
+        )
 
     def rows(self) -> NDArray[Any]:
         """All conversations so far, :data:`CONVERSATION`."""
-        return np.array(self._rows, CONVERSATION)
+        return np.concatenate(self._parts) if self._parts else np.zeros(0, CONVERSATION)
 
 
-def talk(city: cities.City, begin_ms: int, end_ms: int) -> NDArray[Any]:
-    """Every conversation of a small city between two moments."""
-    collected = Talk(begin_ms, end_ms)
-    for i in range(city.cameras):
-        _camera_talk(city, city.camera(i), collected)
-    for district in city.districts:
-        _district_talk(city, district, collected)
-    _bystanders(city, collected)
+def talk(city: cities.City, district: cities.District, begin_ms: int, end_ms: int) -> NDArray[Any]:
+    """Every conversation that begins in ``district`` between two moments."""
+    collected = Talk(begin_ms, end_ms, district.index)
+    numbers = city.block(district.index)
+    if len(numbers):
+        _camera_talk(city, district, numbers, collected)
+    _bystanders(city, district, collected)
     return collected.rows()
 
 
-def _rate(city: cities.City, number: int) -> float:
-    """Mean kbit/s of a camera's stream."""
-    routing = city.scenario.part("routing", city.district_of(number).name)
-    rng = np.random.default_rng([city.seed, 23, number])
-    return float(routing["kbit_per_s"]) * float(rng.uniform(0.7, 1.4))
-
-
-def _camera_talk(city: cities.City, camera: cities.Camera, collected: Talk) -> None:
-    i = camera.number
-    district = city.districts[camera.district]
+def _camera_talk(
+    city: cities.City, district: cities.District, i: NDArray[np.int64], collected: Talk
+) -> None:
     routing = city.scenario.part("routing", district.name)
-    rng = np.random.default_rng([city.seed, 21, i])
-    rate = _rate(city, i)
-    over_udp = i % 3 == 0
-    media_port = int(rng.integers(8192, 12000)) * 2
-    client_port = int(rng.integers(16384, 24000)) * 2
-
-    def stream(destination: str, share: float = 1.0, **how: Any) -> None:
-        collected.stream(
-            camera.address,
-            destination,
-            kbit_per_s=rate * share,
-            variation=i,
-            district=district.index,
-            **how,
-        )
-
+    seed = city.seed
+    columns = city.columns(i)
+    address, rate = columns["address"], columns["kbit_per_s"]
+    media_port = chance.whole(i, "media port", seed, 8192, 12000) * 2
+    client_port = chance.whole(i, "client port", seed, 16384, 24000) * 2
+    recorder, platform = number(district.recorder_address), number(cities.PLATFORM_ADDRESS)
+    relay, cloud = number(district.relay_address), number(cities.CLOUD_ADDRESS)
+    near, whole_way, upward = (True, True, False), (True, True, True), (False, True, True)
+    direct = columns["direct_to_central"] & (not routing["edge_only"])
+    recorded = ~columns["direct_to_central"] & (not routing["edge_only"])
     if routing["edge_only"]:
         # Status every few seconds: small packets, no media.
-        stream(
-            district.recorder_address,
-            0.4 / rate,
+        collected.stream(
+            address,
+            recorder,
             source_port=client_port,
             destination_port=443,
             protocol=TCP,
-            routers=(True, True, False),
+            kbit_per_s=0.4,
+            variation=i,
+            routers=near,
             packet_octets=180.0,
         )
-    elif camera.direct_to_central:
-        stream(
-            cities.PLATFORM_ADDRESS,
-            source_port=media_port,
-            destination_port=30000 + 2 * (i % 2500),
-            protocol=UDP,
-            routers=(True, True, True),
+    collected.stream(
+        address[direct],
+        platform,
+        source_port=media_port[direct],
+        destination_port=30000 + 2 * (i[direct] % 2500),
+        protocol=UDP,
+        kbit_per_s=rate[direct],
+        variation=i[direct],
+        routers=whole_way,
+        packet_octets=1400.0,
+    )
+    for protocol, chosen in ((UDP, recorded & (i % 3 == 0)), (TCP, recorded & (i % 3 != 0))):
+        collected.stream(
+            address[chosen],
+            recorder,
+            source_port=media_port[chosen] if protocol == UDP else 554,
+            destination_port=client_port[chosen],
+            protocol=protocol,
+            kbit_per_s=rate[chosen],
+            variation=i[chosen],
+            routers=near,
+        )
+    if routing["central"]:
+        collected.stream(
+            recorder,
+            platform,
+            source_port=20000 + i[recorded] % 40000,
+            destination_port=40000 + 2 * (i[recorded] % 150),
+            protocol=TCP,
+            kbit_per_s=rate[recorded] * 1.012,
+            variation=i[recorded],
+            routers=upward,
             packet_octets=1400.0,
         )
-    else:
-        stream(
-            district.recorder_address,
-            source_port=media_port if over_udp else 554,
-            destination_port=client_port,
-            protocol=UDP if over_udp else TCP,
-            routers=(True, True, False),
-        )
-        if routing["central"]:
-            collected.stream(
-                district.recorder_address,
-                cities.PLATFORM_ADDRESS,
-                source_port=20000 + i % 40000,
-                destination_port=40000 + 2 * (i % 150),
-                protocol=TCP,
-                kbit_per_s=rate * 1.012,
-                variation=i,
-                district=district.index,
-                routers=(False, True, True),
-                packet_octets=1400.0,
-            )
     if routing["snapshots_to_central"]:
         # A face picture of 40 to 80 kB every few seconds: a tenth of a video's volume.
-        stream(
-            cities.PLATFORM_ADDRESS,
-            0.1,
+        collected.stream(
+            address,
+            platform,
             source_port=client_port + 1,
             destination_port=80,
             protocol=TCP,
-            routers=(True, True, True),
+            kbit_per_s=rate * 0.1,
+            variation=i,
+            routers=whole_way,
             packet_octets=1250.0,
         )
-    if camera.cloud:
-        stream(
-            cities.CLOUD_ADDRESS,
-            0.4,
-            source_port=int(rng.integers(49152, 65535)),
-            destination_port=443,
-            protocol=TCP,
-            routers=(True, True, True),
-            packet_octets=1300.0,
-        )
-
-
-def _district_talk(city: cities.City, district: cities.District, collected: Talk) -> None:
-    """What is one stream for all cameras of a district: a mirror, a covert relay."""
-    routing = city.scenario.part("routing", district.name)
-    held = [i for i in range(city.cameras) if city.district_of(i) is district]
-    total = sum(_rate(city, i) for i in held)
-    common = {
-        "variation": 500_000_000 + district.index,
-        "district": district.index,
-    }
+    away = columns["cloud"]
+    collected.stream(
+        address[away],
+        cloud,
+        source_port=49152 + media_port[away] // 2,
+        destination_port=443,
+        protocol=TCP,
+        kbit_per_s=rate[away] * 0.4,
+        variation=i[away],
+        routers=whole_way,
+        packet_octets=1300.0,
+    )
+    together = 500_000_000 + district.index
     if routing["mirror"]:
         # ERSPAN type II: Ethernet, GRE and ERSPAN headers, 50 octets on every packet.
         collected.stream(
-            routers_address(district.index),
-            cities.PLATFORM_ADDRESS,
+            number(district.access_address),
+            platform,
             source_port=0,
             destination_port=0,
             protocol=GRE,
-            kbit_per_s=total * (1120 + 50) / 1120,
-            routers=(False, True, True),
+            kbit_per_s=rate.sum() * 1170 / 1120,
+            variation=together,
+            routers=upward,
             packet_octets=1170.0,
-            **common,
         )
     if routing["covert_relay"]:
         collected.stream(
-            district.recorder_address,
-            district.relay_address,
+            recorder,
+            relay,
             source_port=44044,
             destination_port=8443,
             protocol=TCP,
-            kbit_per_s=total * 1.01,
+            kbit_per_s=rate[recorded].sum() * 1.01,
+            variation=together,
             routers=(False, True, False),
             packet_octets=1400.0,
-            **common,
         )
         # Buffered by five seconds, encrypted, all cameras in one connection.
         collected.stream(
-            district.relay_address,
-            cities.CLOUD_ADDRESS,
+            relay,
+            cloud,
             source_port=50123,
             destination_port=443,
             protocol=TCP,
-            kbit_per_s=total * 1.025,
-            routers=(False, True, True),
+            kbit_per_s=rate[recorded].sum() * 1.025,
+            variation=together,
+            routers=upward,
             packet_octets=1400.0,
             delay_ms=5000,
-            **common,
         )
 
 
-def routers_address(district: int) -> str:
-    """Address of a district's access router."""
-    return f"10.{district % 200 + 1}.255.1"
-
-
-def _bystanders(city: cities.City, collected: Talk) -> None:
+def _bystanders(city: cities.City, district: cities.District, collected: Talk) -> None:
     """Ordinary hosts with ordinary traffic, video calls among them."""
-    for district in city.districts:
-        routing = city.scenario.part("routing", district.name)
-        hosts = int(routing["background_hosts"])
-        for k in range(hosts):
-            rng = np.random.default_rng([city.seed, 22, district.index, k])
-            host = f"172.{16 + district.index % 16}.{k // 250}.{k % 250 + 2}"
-            server = f"198.51.100.{int(rng.integers(1, 250))}"
-            if rng.random() < float(routing["blocked_share"]):
-                # A request and the reset that a filter puts in its answer's place.
-                collected.refused(host, server, int(rng.integers(49152, 65535)), district.index)
-                continue
-            collected.stream(
-                server,
-                host,
-                source_port=443,
-                destination_port=int(rng.integers(49152, 65535)),
-                protocol=TCP,
-                kbit_per_s=float(rng.lognormal(5.0, 1.2)),
-                variation=1_000_000 + district.index * 1000 + k,
-                district=district.index,
-                routers=(True, True, True),
-                packet_octets=float(rng.uniform(500, 1300)),
-            )
+    routing = city.scenario.part("routing", district.name)
+    k = np.arange(int(routing["background_hosts"])) + 100_000 * district.index
+    here = np.arange(len(k))
+    seed = city.seed
+    host = number(f"172.{16 + district.index % 16}.0.0") + here // 250 * 256 + here % 250 + 2
+    server = number("198.51.100.0") + chance.whole(k, "server", seed, 1, 250)
+    port = chance.whole(k, "host port", seed, 49152, 65535)
+    blocked = chance.uniform(k, "blocked", seed) < float(routing["blocked_share"])
+    # A request, and the reset that a filter puts in its answer's place.
+    collected.refused(host[blocked], server[blocked], port[blocked])
+    free = ~blocked
+    collected.stream(
+        server[free],
+        host[free],
+        source_port=443,
+        destination_port=port[free],
+        protocol=TCP,
+        kbit_per_s=np.exp(5.0 + 1.2 * chance.normal(k[free], "volume", seed)),
+        variation=1_000_000_000 + k[free],
+        routers=(True, True, True),
+        packet_octets=chance.between(k[free], "size", seed, 500, 1300),
+    )
 
 
 def cut(conversations: NDArray[Any], timeout_s: float, seed: int) -> NDArray[Any]:

@@ -174,16 +174,15 @@ def test_lost_messages_leave_a_gap(tmp_path: Path) -> None:
 
 
 def test_cut_conserves_time_and_splits_at_the_timeout() -> None:
-    talk = traffic.Talk(0, 600_000)
+    talk = traffic.Talk(0, 600_000, 0)
     talk.stream(
-        "10.0.0.1",
-        "10.0.0.2",
+        traffic.number("10.0.0.1"),
+        traffic.number("10.0.0.2"),
         source_port=554,
         destination_port=9,
         protocol=traffic.TCP,
         kbit_per_s=800,
         variation=1,
-        district=0,
         routers=(True, True, True),
     )
     cut = traffic.cut(talk.rows(), 60, seed=1)
