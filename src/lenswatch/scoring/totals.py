@@ -174,7 +174,7 @@ def score(
     ranks = worst_verdicts(findings, controls, units, covers or {})
     drawn = None if sample is None else Drawn(sample, inventory)
     weighed = [
-        _weigh(control, rank, units, drawn)
+        _weigh(control, rank, units.rows(control.subjects), drawn)
         for control, rank in zip(controls, ranks.by_control, strict=True)
     ]
     low, high, total = _combine(weighed)
@@ -236,18 +236,13 @@ def _compliance(tally: Tally) -> tuple[float, float]:
 def _weigh(
     control: Control,
     rank: NDArray[np.uint8],
-    units: Units,
+    rows: NDArray[np.int64],
     drawn: Drawn | None,
-    members: NDArray[np.bool_] | None = None,
 ) -> _Weighed:
-    """``members``: rows of the inventory to look at; all where it is None."""
-    rows = units.rows(control.subjects)
-    if members is not None:
-        rank = rank[members[rows]]
-        rows = rows[members[rows]]
+    """``rows``, ascending, are the nodes that ``rank`` is about; none for the deployment."""
     tally = _tally(np.bincount(rank, minlength=RANKS))
     low, high = _compliance(tally)
-    if drawn is not None and control.subjects is Subjects.CAMERAS and tally.judged:
+    if drawn is not None and control.subjects is Subjects.CAMERAS and rows.size and tally.judged:
         known = rank != NOT_APPLICABLE
         least, most = drawn.bounds(
             rows[known], passed=rank[known] == PASSED, failed=rank[known] == FAILED
@@ -301,14 +296,18 @@ def _by_group(
         if not rows.size:
             continue
         flat = np.bincount(codes[rows] * RANKS + rank, minlength=len(names) * RANKS)
-        for place, counts in enumerate(flat.reshape(len(names), RANKS)):
-            if not counts.any():
-                continue
-            if place in sampled:
-                by_group[place].append(_weigh(control, rank, units, drawn, codes == place))
+        counts = flat.reshape(len(names), RANKS)
+        # groups side by side, each with its rows in their order
+        order = np.argsort(codes[rows], kind="stable") if sampled else None
+        ends = np.cumsum(counts.sum(axis=1))
+        for place in np.flatnonzero(counts.any(axis=1)).tolist():
+            if order is not None and place in sampled:
+                chosen = order[ends[place] - counts[place].sum() : ends[place]]
+                weighed = _weigh(control, rank[chosen], rows[chosen], drawn)
             else:
-                tally = _tally(counts)
-                by_group[place].append(_Weighed(control, tally, *_compliance(tally)))
+                tally = _tally(counts[place])
+                weighed = _Weighed(control, tally, *_compliance(tally))
+            by_group[place].append(weighed)
     return {name: _part(weighed) for name, weighed in zip(names, by_group, strict=True) if weighed}
 
 
