@@ -63,7 +63,7 @@ def read_tables(path: Path, memory_bytes: int) -> Iterator[tuple[FlowTable, list
         names = file.schema_arrow.names
         ours = all(name in names for name in DTYPES)
         mapping = {} if ours else _mapping(names)
-        sources = _sources(file.schema_arrow.metadata)
+        sources = _sources(file.metadata.metadata)
         columns = list(DTYPES) if ours else list(mapping.values())
         for batch in file.iter_batches(batch_size=rows, columns=columns):
             table = pa.Table.from_batches([batch])

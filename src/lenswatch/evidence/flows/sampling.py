@@ -75,7 +75,10 @@ class Sampling:
 def _interval(options: Mapping[str, object]) -> int:
     packets = _integer(options.get("samplingPacketInterval"))
     if packets > 0:
-        # interval packets are taken, then space packets are not (RFC 5477 section 8.2)
+        # interval packets are taken, then space packets are not (RFC 5477 section 8.2); those who
+        # leave the space out mean one packet in the interval
+        if "samplingPacketSpace" not in options:
+            return min(packets, 0xFFFFFFFF)
         space = _integer(options.get("samplingPacketSpace"))
         return max(1, round((packets + space) / packets))
     size = _integer(options.get("samplingSize"))
