@@ -102,7 +102,6 @@ class Collector:
         self._writer: Any = None
         self._partial: Path | None = None
         self._name = ""
-        self._number = 0
         self._load_state()
 
     def stop(self) -> None:
@@ -247,14 +246,23 @@ class Collector:
         arrow = concatenate(self._tables).to_arrow()
         self._tables, self._rows = [], 0
         if self._writer is None:
-            self._number += 1
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            self._name = f"collected-{stamp}-{os.getpid()}-{self._number:06d}.parquet"
+            self._name = self._free_name()
             self._partial = self._folder / f".{self._name}.partial"
             self._writer = pq.ParquetWriter(
                 self._partial, arrow.schema, compression="zstd", compression_level=1
             )
         self._writer.write_table(arrow)
+
+    def _free_name(self) -> str:
+        """A name no file has: a collector restarted within a second must not replace a file."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        for number in range(1_000_000):
+            name = f"collected-{stamp}-{number:06d}.parquet"
+            if not (self._folder / name).exists():
+                return name
+        raise EvidenceError(
+            "a million files in one second", file=str(self._folder), remedy="rotate less often"
+        )
 
     def _rotate(self) -> None:
         """Finish the file, then the state that belongs to it."""

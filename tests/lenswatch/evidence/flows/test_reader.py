@@ -85,9 +85,13 @@ def test_parquet_round_trip_keeps_exporters(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), FlowWriter(tmp_path / "x.parquet") as writer:
-        writer.write(empty(1).to_arrow())
-        raise RuntimeError
+    def fail() -> None:
+        with FlowWriter(tmp_path / "x.parquet") as writer:
+            writer.write(empty(1).to_arrow())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert not list(tmp_path.iterdir())
 
 
@@ -109,7 +113,8 @@ def test_parquet_of_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"\x1f\x8b\0\0", b"hello world, this is no flow export", b"PAR1garbage", bytes(100),
-     b"\0\x09" + b"\xff" * 60, b"\xd4\xc3\xb2\xa1" + b"\xff" * 60, b"\x0a\x0d\x0d\x0a" + b"\xff" * 9,
+     b"\0\x09" + b"\xff" * 60, b"\xd4\xc3\xb2\xa1" + b"\xff" * 60,
+     b"\x0a\x0d\x0d\x0a" + b"\xff" * 9,
      b"\0\0\0\5\0\0\0\1" + b"\xff" * 50, b"sa,da\n1,2\n", b'{"id.orig_h": 5}\n'],
 )  # fmt: skip
 def test_garbage_is_a_problem_and_not_an_exception(tmp_path: Path, content: bytes) -> None:
