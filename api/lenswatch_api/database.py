@@ -112,7 +112,8 @@ class Database:
         """Let the database learn how selective each index of a table is, after a bulk insert."""
         with self.write() as session:
             if self.is_sqlite:
-                session.execute(text("PRAGMA analysis_limit=2000"))
+                # a sample would be the first entries of an index, which are all alike
+                session.execute(text("PRAGMA analysis_limit=0"))
             session.execute(text(f"ANALYZE {table}"))
 
     def _prepare_sqlite(self, connection: Any, _: object) -> None:
