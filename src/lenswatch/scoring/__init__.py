@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lenswatch.scoring.end_use import EndUse, end_use
 from lenswatch.scoring.exceptions import apply_exceptions, exception_problems
 from lenswatch.scoring.sampled import Sample
 from lenswatch.scoring.totals import (
@@ -19,13 +18,11 @@ from lenswatch.scoring.totals import (
 __all__ = [
     "GRADES",
     "Driver",
-    "EndUse",
     "Part",
     "Sample",
     "Score",
     "Tally",
     "apply_exceptions",
-    "end_use",
     "exception_problems",
     "grade_of",
     "grade_range",
