@@ -9,8 +9,10 @@ import typer
 from lenswatch import __version__
 from lenswatch.cli import (
     audit,
+    collect,
     demo,
     faces,
+    flows,
     plan,
     policy,
     probe,
@@ -56,6 +58,8 @@ app.command("simulate")(simulate.simulate)
 app.command("faces")(faces.faces)
 app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
+app.add_typer(flows.app, name="flows")
+app.command("collect")(collect.collect)
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
 app.command("serve")(serve.serve)
