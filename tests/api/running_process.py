@@ -58,8 +58,13 @@ class RunningProcess:
         self.client.headers["Authorization"] = f"Bearer {key}"
 
     def kill(self) -> None:
+        self.end(signal.SIGKILL)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal, wait for the end, and return the exit code."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        return code

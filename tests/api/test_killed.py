@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,36 @@ def test_an_audit_survives_being_killed(tmp_path: Path, database: str, kills: in
         assert {path.name for path in (tmp_path / "data" / "reports").iterdir()} >= {
             audit["id"] for audit in audits
         }
+    finally:
+        service.client.close()
+        service.kill()
+
+
+def test_an_audit_goes_on_after_an_orderly_restart(tmp_path: Path) -> None:
+    service = RunningProcess(tmp_path / "data", "")
+    service.start()
+    try:
+        service.wait_until_up()
+        service.read_key()
+        client = service.client
+        deployment = client.post("/api/v1/deployments", json={"name": "x"}).json()["id"]
+        made = client.post(
+            f"/api/v1/deployments/{deployment}/bundles",
+            content=bundle(seconds=3, steps=6),
+            headers={"Content-Type": "application/zip"},
+        ).json()
+        audit = client.post("/api/v1/audits", json={"bundle_id": made["id"]}).json()
+        url = f"/api/v1/audits/{audit['id']}"
+        while client.get(url).json()["progress"]["stage"] != "pretending":
+            time.sleep(0.05)
+        assert service.end(signal.SIGTERM) == 0
+        service.start()
+        service.wait_until_up()
+        end = time.monotonic() + 60
+        while (now := client.get(url).json())["progress"]["state"] != "succeeded":
+            assert time.monotonic() < end, now
+            time.sleep(0.1)
+        assert now["attempt"] == 2
     finally:
         service.client.close()
         service.kill()

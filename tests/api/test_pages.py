@@ -180,6 +180,18 @@ def test_pages_need_a_session_and_the_same_origin(client: TestClient, audit_id: 
     assert send(Origin="http://evil.test").status_code == 403
     assert send(**{"Sec-Fetch-Site": "cross-site", "Origin": base}).status_code == 403
     assert send(Origin=base).status_code == 201
-    missing = client.get(f"/audits/{audit_id}/subjects/node:nowhere")
-    assert missing.status_code == 404
+    html = {"Accept": "text/html", "Authorization": ""}
+    for path, status in (
+        (f"/audits/{audit_id}/subjects/node:nowhere", 404),
+        (f"/audits/aud_{'0' * 28}", 404),
+        ("/audits/nonsense", 422),
+        ("/no/such/page", 404),
+        (f"/audits/{audit_id}/findings?sort=x", 422),
+        (f"/audits/{audit_id}/findings?cursor=x", 422),
+    ):
+        answer = client.get(path, headers=html)
+        assert answer.status_code == status, path
+        assert answer.headers["content-type"].startswith("text/html"), path
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.get("/api/v1/nothing", headers=html).json()["status"] == 404
     client.cookies.clear()

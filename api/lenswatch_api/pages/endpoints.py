@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from lenswatch_api.audits import service as audits
 from lenswatch_api.audits.schemas import AuditQuery
@@ -33,6 +38,7 @@ from lenswatch_api.pages.rendering import STATIC, page
 from lenswatch_api.pages.sessions import SignInNeeded, Visitor
 from lenswatch_api.paging import PageQuery
 from lenswatch_api.parameters import AuditId, DeploymentId
+from lenswatch_api.problems import ApiProblem
 from lenswatch_api.reports import service as reports
 
 router = APIRouter(include_in_schema=False)
@@ -47,6 +53,30 @@ def install(app: FastAPI) -> None:
         return RedirectResponse("/sign-in", status_code=303)
 
     app.add_exception_handler(SignInNeeded, to_sign_in)
+    for kind in (ApiProblem, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _as_page(app.exception_handlers[kind]))
+
+
+def _as_page(as_json: Callable[[Request, Any], Any]) -> Callable[[Request, Exception], Response]:
+    """A handler that tells a problem as a page, except to programs."""
+
+    def handle(request: Request, error: Exception) -> Response:
+        response = as_json(request, error)
+        assert isinstance(response, JSONResponse)
+        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get(
+            "accept", ""
+        ):
+            return response
+        problem = json.loads(bytes(response.body))
+        return page(
+            request,
+            "problem.html",
+            status_code=response.status_code,
+            title=problem["title"],
+            detail=problem["detail"],
+        )
+
+    return handle
 
 
 @router.get("/sign-in")
@@ -155,7 +185,7 @@ def show_findings(
 ) -> Response:
     """Show findings, filtered and sorted."""
     given = {name: value for name, value in request.query_params.items() if value}
-    query = FindingQuery.model_validate({"sort": Order.SEVERITY, **given})
+    query = _query({"sort": Order.SEVERITY, **given})
     found = findings.read_page(state.database, principal, audit_id, query)
     following = None
     if found.next is not None:
@@ -179,7 +209,7 @@ def show_subject(
     request: Request, state: State, principal: Visitor, audit_id: AuditId, subject: str
 ) -> Response:
     """Show all that was measured of one camera, recorder or sink: numbers, never pictures."""
-    query = FindingQuery.model_validate({"subject": subject, "limit": 200})
+    query = _query({"subject": subject, "limit": 200})
     found = findings.read_page(state.database, principal, audit_id, query)
     return page(
         request,
@@ -190,3 +220,13 @@ def show_subject(
         subject=subject,
         findings=found.items,
     )
+
+
+def _query(values: Mapping[str, Any]) -> FindingQuery:
+    """What the address asks for; raises ApiProblem 422 where it makes no sense."""
+    try:
+        return FindingQuery.model_validate(values)
+    except ValidationError:
+        raise ApiProblem(
+            422, "The address asks for findings in a way that does not exist."
+        ) from None
