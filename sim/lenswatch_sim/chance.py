@@ -1,6 +1,6 @@
 """Random numbers by position: number *i* of a column without numbers 0 to *i* - 1.
 
-A counter-based generator (splitmix64's mixing function over counter and column), so that node *i* of
+A counter-based generator (the mixing function of splitmix64), so that node *i* of
 a city of half a million can be made alone, and a million of them at once.
 """
 

@@ -24,7 +24,7 @@ VENDORS = (
 )
 """Invented names: a simulation accuses nobody."""
 ROUTER_VENDOR = ("Kestrel", "KR-9")
-_PLACES = ("street", "square", "station", "school", "shop", "car-park")
+PLACES = ("street", "square", "station", "school", "shop", "car-park")
 _CENTRE = (52.5, 13.4)
 
 _FIRST_CAMERA = int(ipaddress.IPv4Address("10.64.1.0"))
@@ -140,7 +140,7 @@ class City:
             "hfov_deg": hfov,
             "mount_m": chance.between(numbers, "mount", seed, 2.6, 3.4),
             "distance_m": distance,
-            "place": chance.whole(numbers, "place", seed, 0, len(_PLACES)),
+            "place": chance.whole(numbers, "place", seed, 0, len(PLACES)),
             "light": chance.whole(numbers, "light", seed, 0, len(settings["lights"])),
             "people": np.where(peopled, people, 0.0),
             "kbit_per_s": float(routing["kbit_per_s"])
@@ -167,12 +167,19 @@ class City:
             hfov_deg=float(one["hfov_deg"]),
             mount_m=round(float(one["mount_m"]), 2),
             distance_m=round(float(one["distance_m"]), 1),
-            place=_PLACES[int(one["place"])],
+            place=PLACES[int(one["place"])],
             light=str(lights[int(one["light"])]),
             people=round(float(one["people"]), 1),
             direct_to_central=bool(one["direct_to_central"]),
             cloud=bool(one["cloud"]),
         )
+
+    def filmed(self) -> list[int]:
+        """Numbers of the cameras with a clip and with recordings, evenly spread."""
+        most = int(self.scenario.values["video"]["cameras"])
+        if self.cameras <= most:
+            return list(range(self.cameras))
+        return sorted({k * self.cameras // most for k in range(most)})
 
     def camera_id(self, number: int) -> str:
         """Node id of camera ``number``."""

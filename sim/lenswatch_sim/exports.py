@@ -239,6 +239,27 @@ class ExportWriter:
         self._records = self._messages = 0
         self._since_template = 10**9
 
+    def message_head(self, size: int) -> bytes:
+        """Everything of an IPFIX message of ``size`` records that does not change, as written."""
+        wire = _record_type("ipfix")
+        payload = 20 + size * wire.itemsize
+        frame = np.zeros(1, np.dtype([*_FRAME, *_HEADERS["ipfix"]]))
+        _fill_frame(frame, self._exporter, np.zeros(1, np.int64), payload, 0)
+        frame["nf_version"] = 10
+        frame["nf_length"] = payload
+        frame["set_id"] = TEMPLATE_ID
+        frame["set_length"] = 4 + size * wire.itemsize
+        return frame.tobytes()
+
+    def write_template(self, time_ms: int) -> None:
+        """Send the template now."""
+        self._template(time_ms)
+
+    def skip(self, records: int) -> None:
+        """Count ``records`` that somebody else wrote to the same file."""
+        self._records += records
+        self._since_template = 10**9
+
     def write(self, records: Structured, lost: NDArray[np.bool_] | None = None) -> None:
         """Write ``records`` (:data:`RECORD`), in messages of the format's usual size.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lenswatch_sim import bulk, traffic
 from lenswatch_sim import city as cities
-from lenswatch_sim import traffic
 from lenswatch_sim.exports import RECORDS_A_MESSAGE, Exporter, ExportWriter, open_export
 
 
@@ -19,6 +19,9 @@ def router_address(district: int, layer: int) -> str:
 
 
 CORE_ADDRESS = "10.255.0.1"
+
+BULK_FROM = 5000
+"""Conversations of one router from which the compiled writer is used."""
 
 
 def write_flows(
@@ -77,23 +80,40 @@ def _write_router(
     domain: int,
     begin_ms: int,
 ) -> dict[str, Any]:
-    records = traffic.cut(conversations, float(settings["active_timeout_s"]), city.seed)
-    rng = np.random.default_rng([city.seed, 31, domain])
-    sampling = int(settings["sampling"])
-    if sampling > 1:
-        mean = records["octets"] / records["packets"]
-        records["packets"] = rng.binomial(records["packets"].astype(np.int64), 1 / sampling)
-        records["octets"] = np.rint(records["packets"] * mean)
-        records = records[records["packets"] > 0]
     exporter = Exporter(
         address=traffic.number(address),
         collector=traffic.number(cities.COLLECTOR_ADDRESS),
         form=form,
         domain=domain,
-        boot_ms=begin_ms - int(rng.integers(3_600_000, 40 * 86_400_000)),
-        sampling=sampling,
+        boot_ms=begin_ms
+        - int(np.random.default_rng([city.seed, 30, domain]).integers(3_600_000, 40 * 86_400_000)),
+        sampling=int(settings["sampling"]),
         skew_ms=int(settings["clock_skew_ms"]),
     )
+    faults = settings["loss_share"] or settings["reboots"] or exporter.sampling > 1
+    timeout = float(settings["active_timeout_s"])
+    plain = form == "ipfix" and not faults and not exporter.skew_ms
+    even = len(conversations) > BULK_FROM and len(np.unique(conversations["first_ms"])) == 1
+    if plain and even:
+        with open_export(path) as file:
+            count, octets, packets = bulk.write_ipfix(
+                file, exporter, conversations, timeout, city.seed
+            )
+        return {
+            "format": form,
+            "records": count,
+            "octets": octets,
+            "packets": packets,
+            "lost_messages": 0,
+        }
+    records = traffic.cut(conversations, timeout, city.seed)
+    rng = np.random.default_rng([city.seed, 31, domain])
+    sampling = exporter.sampling
+    if sampling > 1:
+        mean = records["octets"] / records["packets"]
+        records["packets"] = rng.binomial(records["packets"].astype(np.int64), 1 / sampling)
+        records["octets"] = np.rint(records["packets"] * mean)
+        records = records[records["packets"] > 0]
     with open_export(path) as file:
         writer = ExportWriter(file, exporter)
         parts = np.array_split(records, int(settings["reboots"]) + 1)

@@ -38,7 +38,15 @@ DEFAULTS: dict[str, Any] = {
         "peopled_share": 0.8,
         "lights": ["day", "day", "overcast", "indoor"],
     },
-    "video": {"width": 640, "height": 360, "fps": 5, "seconds": 10, "crf": 26},
+    "video": {
+        "width": 640,
+        "height": 360,
+        "fps": 5,
+        "seconds": 10,
+        "crf": 26,
+        # At most so many cameras have a clip and recordings.
+        "cameras": 200,
+    },
     "recording": {
         # directory, mediamtx, frigate, moonfire, s3-inventory or none.
         "system": "directory",
@@ -208,6 +216,7 @@ _POSITIVE = (
     "video.height",
     "video.fps",
     "video.seconds",
+    "video.cameras",
     "recording.segment_hours",
     "recording.retention_hours",
     "routing.kbit_per_s",

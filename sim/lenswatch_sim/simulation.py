@@ -16,7 +16,7 @@ import yaml
 
 from lenswatch_sim import cameras as camera_nodes
 from lenswatch_sim import city as cities
-from lenswatch_sim import recorders, routers, stores, truth
+from lenswatch_sim import inventory, recorders, routers, stores, truth
 from lenswatch_sim.scenario import Scenario, load_scenario
 
 Progress = Callable[[str, int, int], None]
@@ -108,10 +108,14 @@ def _write_heads(city: cities.City, bundle: Path) -> None:
     (bundle / "deployment.yaml").write_text(
         yaml.safe_dump(deployment, sort_keys=False, allow_unicode=True), "utf-8"
     )
+    if city.cameras >= inventory.LARGE:
+        inventory.write_nodes(city, bundle / "nodes.parquet", equipment(city))
+        return
     with (bundle / "nodes.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(nodes(city))
+        writer.writerows(camera_rows(city))
+        writer.writerows(equipment(city))
 
 
 def cloud_country(city: cities.City) -> str:
@@ -123,8 +127,8 @@ def cloud_country(city: cities.City) -> str:
     return ""
 
 
-def nodes(city: cities.City) -> list[dict[str, Any]]:
-    """Every row of the inventory."""
+def camera_rows(city: cities.City) -> list[dict[str, Any]]:
+    """A row of the inventory for each camera."""
     values = city.scenario.values
     video = values["video"]
     country = values["deployment"]["jurisdiction"][:2]
@@ -160,6 +164,15 @@ def nodes(city: cities.City) -> list[dict[str, Any]]:
                 "stream_url": f"rtsp://{camera.address}/stream1",
             }
         )
+    return rows
+
+
+def equipment(city: cities.City) -> list[dict[str, Any]]:
+    """A row of the inventory for everything that is no camera."""
+    values = city.scenario.values
+    country = values["deployment"]["jurisdiction"][:2]
+    common = {"operator": values["deployment"]["operator"], "country": country}
+    rows: list[dict[str, Any]] = []
     for district in city.districts:
         routing = city.scenario.part("routing", district.name)
         recording = city.scenario.part("recording", district.name)
@@ -246,7 +259,7 @@ def _make_clips(
     video = city.scenario.values["video"]
     begin = as_of - timedelta(seconds=float(video["seconds"]) + 60)
     orders = []
-    for i in range(city.cameras):
+    for i in city.filmed():
         camera = city.camera(i)
         settings = city.scenario.part("cameras", city.districts[camera.district].name)
         orders.append(
@@ -321,7 +334,7 @@ def _fill_stores(
         edge = city.scenario.part("routing", district.name)["edge_only"]
         held = {
             camera.node_id: clips[camera.node_id].sample
-            for camera in map(city.camera, range(city.cameras))
+            for camera in map(city.camera, city.filmed())
             if camera.district == district.index and not camera.direct_to_central and not edge
         }
         store = recorders.Store(

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from lenswatch_sim import city as cities
+from lenswatch_sim import inventory
 from lenswatch_sim.cameras import ClipResult, parse_moment
 from lenswatch_sim.recorders import Written
 
@@ -30,6 +31,8 @@ def write(
     kept = retention(city, stores, as_of)
     _dump(side / "faces" / "summary.json", {k: clip.summary for k, clip in clips.items()})
     _dump(side / "routing.json", routes)
+    if city.cameras >= inventory.LARGE:
+        inventory.write_routing(city, side / "routing.parquet")
     _dump(side / "retention.json", kept)
     _dump(side / "flows.json", exported)
     _dump(side / "verdicts.json", verdicts(city, clips, kept, routes))
@@ -49,7 +52,7 @@ def routing(city: cities.City) -> dict[str, Any]:
     parts = [city.scenario.part("routing", district.name) for district in city.districts]
     relays = sum(bool(part["covert_relay"]) for part in parts)
     clouds = sum(bool(part["cloud_cameras"]) for part in parts)
-    for i in range(city.cameras):
+    for i in city.filmed():
         camera = city.camera(i)
         district = city.districts[camera.district]
         settings = city.scenario.part("routing", district.name)
@@ -117,7 +120,7 @@ def retention(city: cities.City, stores: list[Written], as_of: datetime) -> dict
         city.camera(i).node_id: float(
             city.scenario.part("recording", city.district_of(i).name)["declared_retention_hours"]
         )
-        for i in range(city.cameras)
+        for i in city.filmed()
     }
     rows = []
     for store in stores:
@@ -157,7 +160,7 @@ def verdicts(
     ages: dict[str, list[bool]] = {}
     for kept_row in kept["cameras"]:
         ages.setdefault(kept_row["camera"], []).append(kept_row["over"])
-    for i in range(city.cameras):
+    for i in city.filmed():
         node_id = city.camera(i).node_id
         if node_id in clips:
             captured = clips[node_id].summary["shows"] == "captured"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenswatch_sim import exports, traffic
+from lenswatch_sim import bulk, exports, traffic
 
 
 def payloads(path: Path) -> Iterator[bytes]:
@@ -191,3 +191,31 @@ def test_cut_conserves_time_and_splits_at_the_timeout() -> None:
     assert (np.diff(cut["last_ms"]) >= 0).all()
     assert int(video["octets"].sum()) == pytest.approx(800 * 125 * 600, rel=0.2)
     assert traffic.cut(talk.rows(), 60, seed=1).tobytes() == cut.tobytes()
+
+
+def test_the_bulk_writer_writes_the_same_records(tmp_path: Path) -> None:
+    talk = traffic.Talk(1_794_990_000_000, 1_794_990_150_000, 0)
+    i = np.arange(101)
+    talk.stream(
+        i + 7,
+        i + 9,
+        source_port=554,
+        destination_port=40_000 + i,
+        protocol=traffic.TCP,
+        kbit_per_s=500.0 + i,
+        variation=i,
+        routers=(True, True, True),
+    )
+    exporter = exports.Exporter(1, 2, "ipfix", 7, boot_ms=1_794_900_000_000)
+    with exports.open_export(tmp_path / "bulk.pcap") as file:
+        told = bulk.write_ipfix(file, exporter, talk.rows(), 60, seed=3)
+    made = traffic.cut(talk.rows(), 60, seed=3)
+    assert told == (len(made), int(made["octets"].sum()), int(made["packets"].sum()))
+    with exports.open_export(tmp_path / "plain.pcap") as file:
+        exports.ExportWriter(file, exporter).write(made)
+
+    def data(name: str) -> list[bytes]:
+        messages = [p for p in payloads(tmp_path / name) if p[16:18] != b"\0\2"]
+        return [p[8:12] + p[16:] for p in messages]  # all but the time of export
+
+    assert data("bulk.pcap") == data("plain.pcap")
