@@ -161,9 +161,7 @@ def references(
     retention: RetentionMeasurements, rows: npt.NDArray[np.int64]
 ) -> tuple[EvidenceRef, ...]:
     """The stores that the rows come from."""
+    summaries = [retention.stores[store] for store in sorted(set(retention.store[rows].tolist()))]
     return tuple(
-        EvidenceRef(
-            retention.stores[store].store.described(), f"store {retention.stores[store].store.id}"
-        )
-        for store in sorted(set(retention.store[rows].tolist()))
+        EvidenceRef(summary.described, f"store {summary.store.id}") for summary in summaries
     )

@@ -34,6 +34,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         return
     tolerance = _retention.hours_of(control.max, control)
     tolerance = _TOLERANCE if tolerance is None else tolerance
+    is_footage = np.isin(retention.kind, _retention.FOOTAGE)
     for subject in _retention.subjects(measurements, retention):
         rows = subject.rows
         about = partial(
@@ -74,7 +75,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             f"{_retention.span(float(retention.configured[row]))}."
         )
         doubt = _retention.doubt(retention, rows)
-        footage = limited[np.isin(retention.kind[limited], _retention.FOOTAGE)]
+        footage = limited[is_footage[limited]]
         short = footage[retention.age_high[footage] < retention.configured[footage] - tolerance]
         outlived = retention.copies.original[retention.copies.node == subject.node]
         if low > tolerance:

@@ -73,7 +73,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         elif not retention.count[rows].any():
             yield about(reason="Its stores hold nothing of it.")
         else:
-            stores = len(np.unique(retention.store[rows]))
+            stores = len(set(retention.store[rows].tolist()))
             yield about(
                 verdict=Verdict.PASS,
                 confidence=Confidence.HIGH if stores > 1 else Confidence.MEDIUM,

@@ -31,10 +31,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     if retention is None:
         yield from _retention.without_recordings(measurements, unknown)
         return
+    is_limited = np.isin(retention.kind, _KINDS)
     for subject in _retention.subjects(measurements, retention):
         if subject.node < 0:
             continue
-        rows = subject.rows[np.isin(retention.kind[subject.rows], _KINDS)]
+        rows = subject.rows[is_limited[subject.rows]]
         about = partial(
             unknown, subject=subject.name, evidence=_retention.references(retention, rows)
         )

@@ -29,10 +29,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         yield from _retention.without_recordings(measurements, unknown)
         return
     minimum = _retention.hours_of(control.min, control)
+    is_footage = np.isin(retention.kind, _retention.FOOTAGE)
     for subject in _retention.subjects(measurements, retention):
         if subject.node < 0:
             continue
-        rows = subject.rows[np.isin(retention.kind[subject.rows], _retention.FOOTAGE)]
+        rows = subject.rows[is_footage[subject.rows]]
         about = partial(
             unknown,
             subject=subject.name,

@@ -63,6 +63,8 @@ class StoreSummary:
     """What one store says of itself."""
 
     store: StoreDeclaration
+    described: str
+    """Where the store lies, relative to the bundle."""
     complete: bool
     """Whether all of it could be read."""
     artefacts: int
@@ -339,6 +341,7 @@ class _StoreColumns:
         self.held_oldest = self._held_oldest
         self.summary = StoreSummary(
             store=self.store,
+            described=self.store.described(),
             complete=reading.complete,
             artefacts=reading.rows,
             rows_without_files=int(tally[:, _ROW_ONLY].sum()),
