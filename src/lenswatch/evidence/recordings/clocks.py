@@ -203,7 +203,8 @@ def local_to_utc(
         latest = np.where(holds, np.maximum(latest, utc), latest)
     missing = latest == NEVER
     if missing.any():
-        near = np.searchsorted(starts + offsets, wall[missing], side="right") - 1
+        # the gap begins where the old offset ends
+        near = np.searchsorted(starts[1:] + offsets[:-1], wall[missing], side="right")
         before, after = offsets[np.maximum(near - 1, 0)], offsets[near]
         earliest[missing] = wall[missing] - np.maximum(before, after)
         latest[missing] = wall[missing] - np.minimum(before, after)
