@@ -1,7 +1,9 @@
-"""Counts flows that a second router saw, while records stream by.
+"""Counts flows that a second router saw, while records stream by, in bounded memory.
 
-A flow is known by a 64-bit digest of its addresses, ports and protocol: among 10 million flows the
-chance that any two share one is 3 in a million, and an error costs one count.
+A flow is known by a 64-bit digest of its addresses, ports and protocol. While there are few flows
+all are followed and the count is exact; beyond that only those whose digest ends in more and more
+zero bits (adaptive sampling: Flajolet 1990), and the count is scaled up. Following every flow cost
+more than decoding it.
 """
 
 from __future__ import annotations
@@ -15,20 +17,28 @@ from lenswatch_kernels._jit import kernel
 
 
 class SightingTable:
-    """First sighting of each flow, up to ``most`` flows."""
+    """First observer of each followed flow; follows at most ``most`` flows."""
 
-    def __init__(self, most: int = 1 << 23) -> None:
+    def __init__(self, most: int = 1 << 16) -> None:
         if most < 16:
             raise ValueError("most must be at least 16")
-        self._most = most
-        self._digests: NDArray[np.uint64] = np.zeros(1 << 10, np.uint64)
-        self._observers: NDArray[np.int64] = np.full(1 << 10, -1, np.int64)
-        self._used = np.zeros(1, np.int64)
+        size = 16
+        while size < 2 * most:
+            size *= 2
+        self._digests: NDArray[np.uint64] = np.zeros(size, np.uint64)
+        self._observers: NDArray[np.int64] = np.full(size, -1, np.int64)
+        self._again: NDArray[np.int64] = np.zeros(size, np.int64)
+        self._state: NDArray[np.int64] = np.array([0, 0, most], np.int64)
 
     @property
-    def full(self) -> bool:
-        """True where flows have gone unfollowed: counts are lower bounds then."""
-        return int(self._used[0]) >= self._most
+    def exact(self) -> bool:
+        """True while every flow is followed."""
+        return int(self._state[1]) == 0
+
+    @property
+    def duplicates(self) -> int:
+        """Records of flows that another observer saw first; an estimate unless ``exact``."""
+        return int(self._again.sum()) << int(self._state[1])
 
     def add(
         self,
@@ -38,34 +48,20 @@ class SightingTable:
         destination_low: NDArray[np.uint64],
         ports: NDArray[np.uint64],
         observer: NDArray[np.int64],
-    ) -> int:
-        """Records among these whose flow was first seen by another observer. O(records).
+    ) -> None:
+        """Take in records. O(records).
 
-        ``ports`` packs protocol, source and destination port into one number.
+        ``ports`` packs protocol, source and destination port into one number; ``observer`` is not
+        negative.
         """
         count = source_high.shape[0]
         for column in (source_low, destination_high, destination_low, ports, observer):
             if column.shape != (count,):
                 raise ValueError("columns must be equally long")
-        self._reserve(count)
-        return int(
-            _add(
-                source_high, source_low, destination_high, destination_low, ports, observer,
-                self._digests, self._observers, self._used, self._most,
-            )
+        _add(
+            source_high, source_low, destination_high, destination_low, ports, observer,
+            self._digests, self._observers, self._again, self._state,
         )  # fmt: skip
-
-    def _reserve(self, more: int) -> None:
-        need = 2 * min(self._most, int(self._used[0]) + more)
-        size = len(self._digests)
-        if size >= need:
-            return
-        while size < need:
-            size *= 2
-        digests = np.zeros(size, np.uint64)
-        observers = np.full(size, -1, np.int64)
-        _move(self._digests, self._observers, digests, observers)
-        self._digests, self._observers = digests, observers
 
 
 @kernel
@@ -77,20 +73,31 @@ def _mix(value: Any) -> Any:
 
 
 @kernel
-def _move(
+def _halve(
     digests: NDArray[np.uint64],
     observers: NDArray[np.int64],
-    new_digests: NDArray[np.uint64],
-    new_observers: NDArray[np.int64],
+    again: NDArray[np.int64],
+    state: NDArray[np.int64],
 ) -> None:
-    size = new_digests.shape[0]
-    for row in range(digests.shape[0]):
-        if observers[row] >= 0:
-            slot = np.int64(digests[row] & np.uint64(size - 1))
-            while new_observers[slot] >= 0:
+    """Follow half as many flows: those whose digest has one more zero bit."""
+    state[1] += 1
+    mask = (np.uint64(1) << np.uint64(state[1])) - np.uint64(1)
+    size = digests.shape[0]
+    old_digests = digests.copy()
+    old_observers = observers.copy()
+    old_again = again.copy()
+    observers[:] = -1
+    again[:] = 0
+    state[0] = 0
+    for row in range(size):
+        if old_observers[row] >= 0 and old_digests[row] & mask == 0:
+            slot = np.int64((old_digests[row] >> np.uint64(24)) & np.uint64(size - 1))
+            while observers[slot] >= 0:
                 slot = (slot + 1) & (size - 1)
-            new_digests[slot] = digests[row]
-            new_observers[slot] = observers[row]
+            digests[slot] = old_digests[row]
+            observers[slot] = old_observers[row]
+            again[slot] = old_again[row]
+            state[0] += 1
 
 
 @kernel
@@ -103,24 +110,28 @@ def _add(
     observer: NDArray[np.int64],
     digests: NDArray[np.uint64],
     observers: NDArray[np.int64],
-    used: NDArray[np.int64],
-    most: Any,
-) -> Any:
+    again: NDArray[np.int64],
+    state: NDArray[np.int64],
+) -> None:
+    """``state``: flows followed, zero bits asked for, most flows."""
     size = digests.shape[0]
-    again = 0
     for row in range(source_high.shape[0]):
-        digest = _mix(source_high[row] + np.uint64(0x9E3779B97F4A7C15))
-        digest = _mix(digest ^ source_low[row])
-        digest = _mix(digest ^ destination_high[row])
-        digest = _mix(digest ^ destination_low[row])
-        digest = _mix(digest ^ ports[row])
-        slot = np.int64(digest & np.uint64(size - 1))
+        digest = (source_low[row] ^ (source_high[row] * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(
+            0xD6E8FEB86659FD93
+        )
+        digest ^= destination_low[row] ^ (destination_high[row] * np.uint64(0xC2B2AE3D27D4EB4F))
+        digest = _mix(_mix(digest) ^ ports[row])
+        if digest & ((np.uint64(1) << np.uint64(state[1])) - np.uint64(1)) != 0:
+            continue
+        slot = np.int64((digest >> np.uint64(24)) & np.uint64(size - 1))
         while observers[slot] >= 0 and digests[slot] != digest:
             slot = (slot + 1) & (size - 1)
         if observers[slot] >= 0:
-            again += observers[slot] != observer[row]
-        elif used[0] < most:
+            if observers[slot] != observer[row]:
+                again[slot] += 1
+        else:
             digests[slot] = digest
             observers[slot] = observer[row]
-            used[0] += 1
-    return again
+            state[0] += 1
+            if state[0] >= state[2]:
+                _halve(digests, observers, again, state)

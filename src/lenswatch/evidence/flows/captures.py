@@ -15,7 +15,7 @@ from lenswatch_kernels import conversations, packets, pcap
 from lenswatch_kernels.export_payloads import OTHER, SFLOW, classify_payloads
 
 BATCH_PACKETS = 1 << 17
-BATCH_BYTES = 48 << 20
+BATCH_BYTES = 16 << 20
 """Bounds of one batch: what the decoded records take is a small multiple of it."""
 
 ACTIVE_S = 60

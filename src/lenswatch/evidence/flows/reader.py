@@ -93,7 +93,10 @@ class FlowReader:
 
     @property
     def duplicates(self) -> int:
-        """Records of flows that another router had exported before: second sightings."""
+        """Records of flows that another router had exported before: second sightings.
+
+        Exact up to 65,536 flows, beyond that estimated from a sample; `deduplicate` is exact.
+        """
         return self._sightings.duplicates
 
     @property
@@ -325,10 +328,18 @@ class FlowReader:
         rows = np.flatnonzero((batch.exports != 0) | (batch.columns.identification >= 0))
         result = np.zeros(len(batch.columns.packet), np.uint32)
         high, low = batch.columns.source_high[rows], batch.columns.source_low[rows]
-        pairs, inverse = np.unique(np.stack((high, low), axis=1), axis=0, return_inverse=True)
-        known = np.array([self._book.address(int(a), int(b)) for a, b in pairs], np.uint32)
-        if rows.size:
-            result[rows] = known[inverse.reshape(-1)]
+        if not rows.size:
+            return result
+        # by halves: sorting pairs of numbers takes ten times as long
+        highs, upper = np.unique(high, return_inverse=True)
+        lows, lower = np.unique(low, return_inverse=True)
+        both = upper.astype(np.int64) * len(lows) + lower
+        pairs, inverse = np.unique(both, return_inverse=True)
+        known = [
+            self._book.address(int(highs[pair // len(lows)]), int(lows[pair % len(lows)]))
+            for pair in pairs
+        ]
+        result[rows] = np.array(known, np.uint32)[inverse]
         return result
 
     def _read_log(self, row: int, path: Path, kind: Kind) -> Iterator[FlowTable]:

@@ -180,18 +180,23 @@ class SightingCounter:
     """Counts second sightings while records stream by, without keeping them."""
 
     def __init__(self) -> None:
-        self.duplicates = 0
         self._table = SightingTable()
-        self._devices: set[int] = set()
+
+    @property
+    def duplicates(self) -> int:
+        """Records of flows that another device had exported before.
+
+        Exact up to 65,536 flows, beyond that estimated from a sample of flows.
+        """
+        return self._table.duplicates
 
     def add(self, table: FlowTable, address: NDArray[np.int64]) -> None:
         """Take in a batch; ``address`` maps exporters to devices."""
-        device = address[table.exporter]
-        self.duplicates += self._table.add(
+        self._table.add(
             table.source_high,
             table.source_low,
             table.destination_high,
             table.destination_low,
             packed_ports(table),
-            device,
+            address[table.exporter],
         )
