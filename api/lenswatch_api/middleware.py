@@ -18,9 +18,7 @@ from lenswatch_api.metrics import Metrics
 access_logger = logging.getLogger("lenswatch.access")
 
 SMALL_BODY_BYTES = 1024 * 1024
-_UPLOAD = re.compile(
-    r"^/(api/v1/deployments/[^/]+/bundles|api/v1/uploads/[^/]+|deployments/[^/]+)$"
-)
+_UPLOAD = re.compile(r"^/api/v1/(deployments/[^/]+/bundles|uploads/[^/]+)$")
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from lenswatch.model import Verdict
 from lenswatch_api.audits import service as audits
 from lenswatch_api.audits.schemas import AuditQuery
 from lenswatch_api.audits.state import State as AuditState
@@ -42,6 +43,14 @@ from lenswatch_api.problems import ApiProblem
 from lenswatch_api.reports import service as reports
 
 router = APIRouter(include_in_schema=False)
+
+_WORST_FIRST = (
+    Verdict.FAIL,
+    Verdict.INCONCLUSIVE,
+    Verdict.EXCEPTED,
+    Verdict.PASS,
+    Verdict.NOT_APPLICABLE,
+)
 
 
 def install(app: FastAPI) -> None:
@@ -218,7 +227,7 @@ def show_subject(
         status_code=200 if found.items else 404,
         audit=audits.read(state.database, principal, audit_id),
         subject=subject,
-        findings=found.items,
+        findings=sorted(found.items, key=lambda finding: _WORST_FIRST.index(finding.verdict)),
     )
 
 
