@@ -36,7 +36,7 @@ from lenswatch_kernels.boxes import Faces, no_faces, suppress
 from lenswatch_kernels.masks import block_size, blur_width
 from lenswatch_kernels.tiles import TILE, changed_tiles, copy_tiles, rectangles
 
-INTERVAL = 0.5
+INTERVAL = 0.6
 """Seconds between looks at all that changed."""
 
 FULL_EVERY = 30.0
