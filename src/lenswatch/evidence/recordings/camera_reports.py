@@ -64,6 +64,8 @@ def read(reading: StoreReading, root: Path) -> None:
         _add(reading, row, line, source, described)
     if rows == 0:
         reading.problem(described, "the report is empty", "export it again")
+    elif not reading.names:
+        reading.problem(described, "the report names no camera", "export it again")
 
 
 def _only_report(folder: Path) -> str:

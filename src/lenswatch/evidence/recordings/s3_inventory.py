@@ -13,6 +13,7 @@ import gzip
 import io
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,7 +168,7 @@ class _Objects:
             for row in rows:
                 self._number += 1
                 self._add(row, source)
-        except (ValueError, OSError, EOFError, csv.Error):
+        except (ValueError, OSError, EOFError, csv.Error, zlib.error):
             self._reading.problem(
                 described, f"cannot be read as {form}", "copy it again, whole and unchanged"
             )

@@ -19,7 +19,15 @@ from typing import Any, Protocol
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings.index import StoreDeclaration
 
-__all__ = ["AllowList", "Only", "RowSource", "allow", "check_allowed", "open_rows"]
+__all__ = [
+    "AllowList",
+    "ColumnNotAllowed",
+    "Only",
+    "RowSource",
+    "allow",
+    "check_allowed",
+    "open_rows",
+]
 
 AllowList = Mapping[str, frozenset[str]]
 """Table to the columns that may be read."""
@@ -46,8 +54,8 @@ class RowSource(Protocol):
         ``only`` is a column and the values it must have: where a table keeps passwords beside
         settings, the rows that are not wanted are not read.
 
-        Raises :class:`EvidenceError` for a database that cannot be read, ``ValueError`` for a
-        column that is not allowed.
+        Raises :class:`EvidenceError` for a database that cannot be read, :class:`ColumnNotAllowed`
+        for a column that is not on the list.
         """
 
 
@@ -56,11 +64,15 @@ def allow(**tables: str) -> AllowList:
     return MappingProxyType({name: frozenset(text.split()) for name, text in tables.items()})
 
 
+class ColumnNotAllowed(RuntimeError):
+    """A reader asked for a column that is on no list: a fault of ours, never of the evidence."""
+
+
 def check_allowed(allowed: AllowList, table: str, columns: Sequence[str]) -> None:
-    """Raise ValueError for a column that is not on the list: a fault of ours, not of evidence."""
+    """Raise :class:`ColumnNotAllowed` for a column that is not on the list."""
     refused = set(columns) - allowed.get(table, frozenset())
     if refused:
-        raise ValueError(f"{table}: {', '.join(sorted(refused))} must not be read")
+        raise ColumnNotAllowed(f"{table}: {', '.join(sorted(refused))} must not be read")
 
 
 def open_rows(

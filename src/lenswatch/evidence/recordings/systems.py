@@ -51,7 +51,20 @@ def read_store(
             f"cannot be read ({error.strerror or 'I/O error'})",
             "check who may read it, and copy it again",
         )
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+        # readers expect what a recorder writes; a damaged row may hold anything in its place
+        reading.problem(
+            store.described(),
+            f"holds values that {store.system} does not write, so the rest was not read",
+            "copy it again; if it stays, report the recorder's version to lenswatch",
+        )
     except RecursionError:
         reading.problem(store.described(), "nested too deeply", "look at what wrote it")
     reading.finish()
+    if reading.rows == 0 and reading.complete:
+        reading.problem(
+            store.described(),
+            "holds no artefact at all",
+            "check that the copy is complete; an empty store proves nothing",
+        )
     return reading

@@ -15,7 +15,7 @@ import pytest
 
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings import frigate, moonfire, sqlite_copy
-from lenswatch.evidence.recordings.sql import allow
+from lenswatch.evidence.recordings.sql import ColumnNotAllowed, allow
 from lenswatch.evidence.recordings.sqlite_copy import open_sqlite
 from tests.lenswatch.evidence.recordings.stores import database, read_all, state
 from tests.lenswatch.evidence.recordings.test_frigate import build
@@ -158,7 +158,7 @@ def test_the_authoriser_refuses_what_is_on_no_list(tmp_path: Path) -> None:
     path = tmp_path / "db"
     database(path, SCHEMA, t=[(1, "{}", "s")])
     with open_sqlite(path, "db", ALLOWED) as rows:
-        with pytest.raises(ValueError, match="must not be read"):
+        with pytest.raises(ColumnNotAllowed, match="must not be read"):
             list(rows.select("t", ("secret",)))
         connection = rows._connection  # type: ignore[attr-defined]
         for query in (
