@@ -146,7 +146,10 @@ def install_handlers(app: FastAPI) -> None:
         # only place and message: the input itself may hold what nobody should read in a log
         fields = [
             InvalidField(
-                location=".".join(str(part) for part in item["loc"])[:200],
+                # the name of a branch of a union is pydantic's own and says nothing to a caller
+                location=".".join(str(part) for part in item["loc"] if part != "constrained-str")[
+                    :200
+                ],
                 message=str(item["msg"])[:200],
             )
             for item in error.errors()[:20]
