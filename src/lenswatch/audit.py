@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from lenswatch import __version__
+from lenswatch.attest import write_log
 from lenswatch.checks import Check, load_checks
 from lenswatch.evidence.bundle import Bundle, bundle_digest, open_bundle
 from lenswatch.evidence.flows import FlowReader
@@ -69,6 +70,8 @@ def run_audit(
         if progress is not None:
             progress("reports", 0, 1)
         write_reports(result, out)
+        settings = {"mode": mode, "packs": [pack.id for pack in policy]}
+        write_log(out, bundle, packs=policy, settings=settings)
         if progress is not None:
             progress("reports", 1, 1)
     return result
@@ -132,13 +135,10 @@ def _measure_routing(
         bundle.inventory,
         bundle.deployment,
         files=tuple(path.relative_to(bundle.root).as_posix() for path in bundle.flow_files),
+        exporters=lambda: reader.exporters,
     )
     problems.extend(reader.problems)
-    return replace(
-        routing,
-        exporters=len(reader.exporters),
-        lost_records=sum(exporter.lost_records for exporter in reader.exporters),
-    )
+    return routing
 
 
 def _guarded(
@@ -216,7 +216,7 @@ def _coverage(measurements: Measurements, bundle: Bundle, findings: Sequence[Fin
         cameras_with_flows=int(np.count_nonzero(routing.seen[inventory.cameras])) if routing else 0,
         cameras_with_recordings=len(recorded),
         flow_records=routing.conversations.records if routing else 0,
-        exporters=routing.exporters if routing else 0,
+        exporters=routing.vantage.exporters if routing else 0,
         stores=len(bundle.stores),
         verdicts={str(verdict): counts.get(str(verdict), 0) for verdict in Verdict},
     )

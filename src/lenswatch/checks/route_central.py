@@ -66,12 +66,14 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield unknown(subject=subject, reason=_routing.absence(inventory, row))
         elif routing.may_reach_central[row]:
             yield unknown(subject=subject, reason=_INFERRED_ONLY, basis=Basis.INFERRED)
+        elif doubt := routing.vantage.doubt(row):
+            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
         else:
             yield finding(
                 subject=subject,
                 verdict=Verdict.PASS,
                 reason="In the flows seen, its video reaches no sink beyond its district.",
-                confidence=Confidence.MEDIUM if routing.lost_records else Confidence.HIGH,
+                confidence=Confidence.HIGH,
                 measured=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
             )

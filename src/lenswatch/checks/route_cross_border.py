@@ -65,6 +65,8 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 measured=0.0,
                 interval=Interval(0.0, len(unclear), 1.0, "seen .. possible"),
             )
+        elif doubt := routing.vantage.doubt(row):
+            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
         else:
             yield finding(
                 subject=subject,

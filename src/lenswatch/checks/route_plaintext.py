@@ -47,7 +47,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         media = [i for i in routing.links_from(row) if routing.carries[i] == Carries.MEDIA]
         if not media:
             reason = "It was not seen to send media."
-            if inventory.kind[row] == "camera":
+            if inventory.kind[row] == "camera" or routing.vantage.doubt(row):
                 yield unknown(subject=subject, reason=reason)
             else:
                 yield finding(
@@ -61,14 +61,17 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         low = float(routing.clear_octets[media].sum()) / total
         high = min(1.0, low + float(routing.unknown_octets[media].sum()) / total)
         verdict = Verdict.FAIL if low > limit else Verdict.PASS
-        if verdict is Verdict.PASS and high > limit:
+        doubt = routing.vantage.doubt(row)
+        if verdict is Verdict.PASS and (high > limit or doubt):
             verdict = Verdict.INCONCLUSIVE
         yield finding(
             subject=subject,
             verdict=verdict,
             # a flow record knows a port, a capture knows the payload
             confidence=Confidence.MEDIUM,
-            reason=_tell(routing, media, verdict, low, high),
+            reason=doubt
+            if verdict is Verdict.INCONCLUSIVE and doubt
+            else _tell(routing, media, verdict, low, high),
             measured=low,
             interval=Interval(low, high, 1.0, "known to be in clear .. may be"),
             evidence=tuple(_routing.reference(routing, routing.link(i)) for i in media[:5]),

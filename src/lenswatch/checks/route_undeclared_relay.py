@@ -46,6 +46,15 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             )
             continue
         links = _onward(routing, row)
+        doubt = routing.vantage.doubt(row)
+        if not links and doubt:
+            yield finding(
+                subject=subject,
+                verdict=Verdict.INCONCLUSIVE,
+                confidence=Confidence.LOW,
+                reason=f"It was not seen to. {doubt}",
+            )
+            continue
         count = float(len(links))
         yield finding(
             subject=subject,

@@ -48,6 +48,15 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             )
             continue
         links = _undeclared_links(routing, row)
+        doubt = routing.vantage.doubt(row)
+        if not links and doubt:
+            yield finding(
+                subject=subject,
+                verdict=Verdict.INCONCLUSIVE,
+                confidence=Confidence.LOW,
+                reason=f"It was not seen to. {doubt}",
+            )
+            continue
         # media is what a sink is made of; a mere contact may turn out to be maintenance
         sure = not links or links[0].carries == Carries.MEDIA
         count = float(len(links))

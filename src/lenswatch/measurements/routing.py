@@ -14,7 +14,7 @@ service, time, address assignment and discovery, as long as it stays small.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.deployment import Deployment
+from lenswatch.evidence.flows.exporters import Exporter
 from lenswatch.evidence.flows.table import Application, FlowTable
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements.conversations import Conversations, ConversationSums
-from lenswatch.model import Problem
+from lenswatch.measurements.vantage import Vantage, see
 from lenswatch_kernels.reach import Network, build_network, next_hops, spread_marks
 
 
@@ -146,9 +147,8 @@ class RoutingMeasurements:
     """Likewise over proven and inferred hops together."""
     declared_sink: NDArray[np.bool_]
     """Shape ``(vertices,)``: receivers that the deployment declares."""
-    exporters: int = 0
-    lost_records: int = 0
-    problems: tuple[Problem, ...] = ()
+    vantage: Vantage
+    """What the absence of a flow is worth."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -244,19 +244,28 @@ def measure_routing(
     deployment: Deployment,
     *,
     files: tuple[str, ...] = (),
-    progress: Callable[[str, int, int], None] | None = None,
+    exporters: Callable[[], Sequence[Exporter]] | None = None,
 ) -> RoutingMeasurements:
     """Add up flow tables and find where video goes.
 
-    ``files`` names the flow files that ``FlowTable.file`` counts. Memory grows with the number of
-    conversations. Order of the tables does not matter.
+    ``files`` names the flow files that ``FlowTable.file`` counts; ``exporters`` is asked once all
+    tables were read, without it every router counts as having exported. Memory grows with the
+    number of conversations. Order of the tables does not matter.
     """
     sums = ConversationSums(inventory)
-    for number, table in enumerate(tables):
+    for table in tables:
         sums.add(table)
-        if progress is not None:
-            progress("flows", number + 1, 0)
     flows = sums.result()
+    if exporters is None:
+        vantage = Vantage(np.zeros(len(inventory), np.bool_), (), 0.0)
+    else:
+        sources = exporters()
+        vantage = see(
+            inventory,
+            [source.address for source in sources if source.records],
+            sum(source.records for source in sources),
+            sum(source.lost_records for source in sources),
+        )
     carries = classify(flows)
     pair = flows.sender.astype(np.int64) * flows.vertices + flows.receiver
     _, start = np.unique(pair, return_index=True)  # conversations are sorted by pair
@@ -293,6 +302,7 @@ def measure_routing(
         reaches_central=_reaches(sender[proven], receiver[proven], central),
         may_reach_central=_reaches(sender[media], receiver[media], central),
         declared_sink=_declared(flows.vertices, inventory, deployment),
+        vantage=vantage,
     )
 
 

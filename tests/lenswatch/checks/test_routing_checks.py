@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lenswatch.checks import (
@@ -17,6 +19,7 @@ from lenswatch.evidence.flows.table import Application
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.routing import measure_routing
+from lenswatch.measurements.vantage import Vantage
 from lenswatch.model import Confidence, Finding
 from tests.lenswatch.builders import control, deployment_of, flows, inventory_of, verdicts
 
@@ -186,3 +189,29 @@ def test_without_flows_everything_is_inconclusive(inventory: Inventory, check: C
     assert {finding.verdict for finding in found.values()} == {"inconclusive"}
     unseen = judged(check, measurements(inventory))
     assert {finding.verdict for finding in unseen.values()} == {"inconclusive"}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        route_central.CHECK,
+        route_undeclared_relay.CHECK,
+        route_undeclared_sink.CHECK,
+        route_plaintext.CHECK,
+        route_cross_border.CHECK,
+    ],
+    ids=lambda check: check.id,
+)
+def test_nothing_passes_while_a_router_is_silent(inventory: Inventory, check: Check) -> None:
+    secret = {"destination_port": 322, "protocol": 6}
+    evidence = measurements(inventory, CAM1 | secret, CAM2 | secret, PUSH | secret)
+    evidence = replace(evidence, deployment=replace(evidence.deployment, jurisdiction="DE"))
+    before = judged(check, evidence)
+    blind = np.ones(len(inventory), np.bool_)
+    vantage = Vantage(blind, ("router-1",), 0.0)
+    hidden = replace(evidence, routing=replace(evidence.routing, vantage=vantage))
+    after = judged(check, hidden)
+    assert "pass" not in {finding.verdict for finding in after.values()}
+    for subject, finding in before.items():
+        if finding.verdict == "fail":
+            assert after[subject] == finding
