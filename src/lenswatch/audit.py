@@ -36,12 +36,13 @@ def run_audit(
     out: Path | None = None,
     mode: str = "fast",
     threads: int = 2,
+    language: str = "en",
     progress: Progress | None = None,
 ) -> AuditResult:
     """Audit the bundle in a folder; write all reports into ``out`` where it is given.
 
     ``packs`` are names of built-in packs or paths of own ones. ``threads`` changes the time taken
-    and nothing else. Raises :class:`~lenswatch.errors.EvidenceUnusable` where nothing can be
+    and nothing else; ``language`` changes the words of the reports for people. Raises :class:`~lenswatch.errors.EvidenceUnusable` where nothing can be
     audited and :class:`~lenswatch.errors.PolicyError` for a bad pack; any other fault of the
     evidence becomes a problem, and what depended on it inconclusive.
     """
@@ -67,13 +68,9 @@ def run_audit(
         coverage=_coverage(measurements, evidence, findings),
     )
     if out is not None:
-        if progress is not None:
-            progress("reports", 0, 1)
-        write_reports(result, out)
+        write_reports(result, out, language=language, progress=progress)
         settings = {"mode": mode, "packs": [pack.id for pack in policy]}
         write_log(out, bundle, packs=policy, settings=settings)
-        if progress is not None:
-            progress("reports", 1, 1)
     return result
 
 

@@ -26,6 +26,9 @@ def audit(
         str,
         typer.Option(help="How closely to look for faces: fast, or thorough for small faces."),
     ] = "fast",
+    language: Annotated[
+        str, typer.Option(help="Language of the reports: en, or zh-Hans for Simplified Chinese.")
+    ] = "en",
     threads: Annotated[
         int, typer.Option(min=1, max=64, help="Processor cores to use. Never changes a result.")
     ] = 2,
@@ -51,7 +54,13 @@ def audit(
     console = Console()
     with progress_bars(Console(stderr=True)) as progress:
         result = run_audit(
-            bundle, packs=policy or ["core"], out=out, mode=mode, threads=threads, progress=progress
+            bundle,
+            packs=policy or ["core"],
+            out=out,
+            mode=mode,
+            threads=threads,
+            language=language,
+            progress=progress,
         )
     print_result(console, result)
     console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
