@@ -19,6 +19,9 @@ from lenswatch.model import Interval
 DWELL = 2.0
 """Seconds. Looks closer together than this show the same visit."""
 
+_CAUTION = 2.0
+"""Factor on the estimated memory: with 1 the intervals of a minute covered 83 to 97 %."""
+
 METHOD = "effective-sample Clopper-Pearson"
 
 
@@ -58,7 +61,10 @@ def memory_seconds(ticks: NDArray[np.bool_], tick_seconds: float) -> float:
     sums = 2.0 * np.cumsum(correlation) - 1.0
     enough = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     steps = float(sums[enough[0]]) if len(enough) else float(sums.max())
-    return max(max(steps, 1.0) * tick_seconds, DWELL)
+    memory = max(steps, 1.0) * tick_seconds
+    # The mean that is taken off was estimated from the same few visits, which makes the
+    # autocorrelation read low, and visits that did not happen to be long are missing from it.
+    return max(_CAUTION * memory, DWELL)
 
 
 def count_interval(hits: int, of: int, level: float = 0.95) -> Interval:
