@@ -212,11 +212,12 @@ def _components(share: NDArray[np.float32]) -> NDArray[np.int64]:
 def _mosaic_score(luma: Luma, share: NDArray[np.float32], x: int, y: int, w: int, h: int) -> float:
     if w > 2.5 * h or h > 2.5 * w:
         return 0.0
-    across, down = _profiles(luma, x, y, w, h)
-    period = min(_comb(across), _comb(down))
     cells = share[y // CELL : -(-(y + h) // CELL), x // CELL : -(-(x + w) // CELL)]
     cells = cells[cells > _ISOLATED]
-    return float(period + _COMB_WEIGHT * cells.mean()) if cells.size else 0.0
+    if not cells.size:
+        return 0.0  # before the search for a period, which is what costs time
+    across, down = _profiles(luma, x, y, w, h)
+    return float(min(_comb(across), _comb(down)) + _COMB_WEIGHT * cells.mean())
 
 
 def _profiles(
