@@ -110,7 +110,19 @@ def nfdump_file(path: Path, exports: Exports, folder: Path) -> Path | None:
     import socket
 
     peer = subprocess.Popen(
-        [nfcapd, "-p", "29877", "-b", "127.0.0.1", "-l", str(folder), "-t", "3600", "-B", "200000000"],
+        [
+            nfcapd,
+            "-p",
+            "29877",
+            "-b",
+            "127.0.0.1",
+            "-l",
+            str(folder),
+            "-t",
+            "3600",
+            "-B",
+            "200000000",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -162,7 +174,9 @@ def main() -> None:
                     ["nfdump", "-r", str(theirs), "-I"], capture_output=True, text=True, check=True
                 ).stdout
                 subprocess.run(
-                    ["nfdump", "-r", str(theirs), "-s", "proto", "-q"], capture_output=True, check=True
+                    ["nfdump", "-r", str(theirs), "-s", "proto", "-q"],
+                    capture_output=True,
+                    check=True,
                 )
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 speeds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)

@@ -89,10 +89,11 @@ def gather_flows(
     most = count + cache.capacity
     out_keys = np.empty((most, KEYS), np.uint64)
     out_entries = np.empty((most, COLUMNS), np.int64)
-    ended = _gather(
-        cache.keys, cache.entries, cache.counts, data, keys, time_ns, octets, flags, vlan, tunnel,
-        payload, payload_length, place, active_ns, idle_ns, out_keys, out_entries,
-    )  # fmt: skip
+    with np.errstate(over="ignore"):  # hashing wraps on purpose
+        ended = _gather(
+            cache.keys, cache.entries, cache.counts, data, keys, time_ns, octets, flags, vlan,
+            tunnel, payload, payload_length, place, active_ns, idle_ns, out_keys, out_entries,
+        )  # fmt: skip
     return _ordered(out_keys[:ended], out_entries[:ended])
 
 

@@ -95,7 +95,7 @@ def group_sums(
         cuts = np.linspace(0, partitions, threads + 1).astype(np.int64)
         list(
             pool.map(
-                lambda part: _aggregate(
+                lambda part: _aggregate_part(
                     packed, words, begin, ends, int(cuts[part]), int(cuts[part + 1]), counts, groups
                 ),
                 range(threads),
@@ -181,7 +181,8 @@ def _histogram_part(
     for piece in _blocks(part):
         view = block[:, : piece.stop - piece.start]
         _pack(keys, piece, lows, shifts, word_of, view)
-        _count_partitions(view, histogram)
+        with np.errstate(over="ignore"):  # hashing wraps on purpose
+            _count_partitions(view, histogram)
 
 
 def _scatter_part(
@@ -201,7 +202,8 @@ def _scatter_part(
         count = piece.stop - piece.start
         view = block[:, :count]
         _pack(keys, piece, lows, shifts, word_of, view)
-        _place_rows(view, place, where[:count], packed)
+        with np.errstate(over="ignore"):  # hashing wraps on purpose
+            _place_rows(view, place, where[:count], packed)
         for number, column in enumerate(values):
             _place_values(column[piece], where[:count], words + number, packed)
 
@@ -245,6 +247,11 @@ def _place_values(
 ) -> None:
     for row in range(column.shape[0]):
         packed[where[row], number] = column[row]
+
+
+def _aggregate_part(*arguments: Any) -> None:
+    with np.errstate(over="ignore"):  # sums and hashes wrap on purpose
+        _aggregate(*arguments)
 
 
 @kernel

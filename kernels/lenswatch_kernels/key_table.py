@@ -37,12 +37,14 @@ class KeyTable:
             raise ValueError("values are not negative")
         if 2 * (self._used + 1) > len(self._keys):
             self._grow()
-        self._used += int(_insert(np.uint64(key), value, self._keys, self._values))
+        with np.errstate(over="ignore"):  # hashing wraps on purpose (heard when uncompiled)
+            self._used += int(_insert(np.uint64(key), value, self._keys, self._values))
 
     def get(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Value of each key, ``ABSENT`` for keys that are not there. O(keys)."""
         found = np.empty(keys.shape[0], np.int64)
-        _find(keys, self._keys, self._values, found)
+        with np.errstate(over="ignore"):
+            _find(keys, self._keys, self._values, found)
         return found
 
     def _grow(self) -> None:
@@ -50,7 +52,8 @@ class KeyTable:
         self._keys = np.zeros(2 * len(keys), np.uint64)
         self._values = np.full(2 * len(keys), ABSENT, np.int64)
         for key, value in zip(keys[values >= 0], values[values >= 0], strict=True):
-            _insert(key, value, self._keys, self._values)
+            with np.errstate(over="ignore"):
+                _insert(key, value, self._keys, self._values)
 
 
 @kernel

@@ -85,7 +85,10 @@ def decode_packets(
     addresses = np.empty((4, rows), np.uint64)
     integers = np.empty((rows, INTEGERS), np.int64)
     places = np.empty((5, rows), np.int64)
-    used = _decode(data, offset, captured, link, keys, ports, packet, addresses, integers, places)
+    with np.errstate(over="ignore"):  # hashing wraps on purpose
+        used = _decode(
+            data, offset, captured, link, keys, ports, packet, addresses, integers, places
+        )
     return PacketColumns(
         packet[:used],
         addresses[0, :used],

@@ -58,10 +58,11 @@ class SightingTable:
         for column in (source_low, destination_high, destination_low, ports, observer):
             if column.shape != (count,):
                 raise ValueError("columns must be equally long")
-        _add(
-            source_high, source_low, destination_high, destination_low, ports, observer,
-            self._digests, self._observers, self._again, self._state,
-        )  # fmt: skip
+        with np.errstate(over="ignore"):  # hashing wraps on purpose
+            _add(
+                source_high, source_low, destination_high, destination_low, ports, observer,
+                self._digests, self._observers, self._again, self._state,
+            )  # fmt: skip
 
 
 @kernel
