@@ -5,13 +5,16 @@ A group is one camera in one store with one kind of artefact. Times are int64 in
 still picture has ``begin == end`` and covers nothing.
 
 The scan is a single pass: most recorders write rows in the order of time, so per group one open
-interval is enough, and only closed ones are stored. Rows out of order are kept as they are and
-merged at the end, so the result does not depend on the order of the rows. Closed intervals beyond
-the memory budget go to a temporary file, sorted by group; the end result is put together range by
-range.
+interval is enough, and only closed ones are stored. Closed intervals and rows out of order gather
+in a buffer; a full buffer is sorted group by group and folded into a union that is kept sorted, so
+the result does not depend on the order of the rows. The union of footage in random order is
+largest, about a quarter of the rows, when half of them came; what goes beyond the memory budget
+lies in a temporary file, and the end result is put together range by range.
 
 Gaps and islands on sorted intervals: Klee, "Can the measure of a union of intervals be computed in
-less than O(n log n) steps?", 1977; the streaming form here is ours.
+less than O(n log n) steps?", 1977; the streaming form here is ours. Sorting spreads a group over
+buckets by the leading bits of its own range of times, as Neubert's flash sort does (Dr. Dobb's
+Journal, February 1998), and goes on within the buckets that are still large.
 """
 
 from __future__ import annotations
@@ -32,10 +35,15 @@ Ints = npt.NDArray[np.int64]
 Groups = npt.NDArray[np.int32]
 
 _EMPTY: Final = 2**63 - 1
-_ROW_BYTES: Final = 96
-"""A closed interval, its copy in order, and what sorting needs meanwhile."""
-DEFAULT_BUDGET: Final = 512 << 20
-"""Bytes of closed intervals held in memory."""
+_PAIR_BYTES: Final = 16
+_BUFFER_BYTES: Final = 4 + 3 * _PAIR_BYTES
+"""A row in the buffer: its group, itself, its copy in order, and what sorting needs meanwhile."""
+_FIRST_BUFFER: Final = 65_536
+"""Rows; it doubles as long as joining does not shrink what is in it."""
+_SMALL: Final = 24
+"""Rows from which on a bucket is sorted by insertion."""
+DEFAULT_BUDGET: Final = 1 << 30
+"""Bytes of intervals held in memory; only rows in random order come near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class GroupedIntervals:
 
     ``cutoff`` is (groups,): intervals before it are beyond the limit. Intervals of a group closer
     than ``tolerance`` are joined, and the time between counts as covered: recorders leave a few
-    frames between two files. ``budget`` bounds the memory for closed intervals, in bytes; call
+    frames between two files. ``budget`` bounds the memory for intervals, in bytes; call
     :meth:`close` when done, because what is beyond it lies in a temporary file.
     """
 
@@ -74,13 +82,16 @@ class GroupedIntervals:
         if budget < 4096:
             raise ValueError(f"budget is {budget} bytes; give at least 4096")
         self._tolerance = tolerance
-        self._most = budget // _ROW_BYTES
+        # a third for the buffer, two thirds for the union and the union that replaces it
+        self._most_buffered = budget // 3 // _BUFFER_BYTES
+        self._most_kept = budget // 3 // _PAIR_BYTES
         self._cutoff = np.zeros(0, np.int64)
         self._state = np.zeros((0, 6), np.int64)
-        self._group = np.zeros(min(self._most, 65_536), np.int32)
-        self._begin = np.zeros(len(self._group), np.int64)
-        self._end = np.zeros(len(self._group), np.int64)
+        self._group = np.empty(0, np.int32)
+        self._pairs = np.empty((0, 2), np.int64)
+        self._use_buffer(min(self._most_buffered, _FIRST_BUFFER))
         self._used = 0
+        self._kept = _Union.empty()
         self._runs: list[_Run] = []
         self._file: IO[bytes] | None = None
         self.grow(cutoff)
@@ -105,18 +116,25 @@ class GroupedIntervals:
         self._state = np.concatenate([self._state, more])
         self._cutoff = cutoff.copy()
 
-    def add(self, group: Groups, begin: Ints, end: Ints) -> None:
-        """Add a batch: each (n,); ``group`` in 0..groups-1, ``begin <= end``."""
+    def add(self, group: Groups, begin: Ints, end: Ints, *, part: int = 0, parts: int = 1) -> None:
+        """Add a batch: each (n,); ``group`` in 0..groups-1, ``begin <= end``.
+
+        With ``parts`` above 1 only groups that leave the remainder ``part`` are taken, so that
+        several threads, each with a collection of its own, can share a batch; :meth:`absorb` then
+        puts the collections together.
+        """
         group = np.ascontiguousarray(group, np.int32)
         begin = np.ascontiguousarray(begin, np.int64)
         end = np.ascontiguousarray(end, np.int64)
         if not group.shape == begin.shape == end.shape or group.ndim != 1:
             raise ValueError("group, begin and end must be of one length")
+        if not 0 <= part < parts:
+            raise ValueError(f"part {part} of {parts}; it must be in 0..parts-1")
         done = 0
         while done < len(group):
             done, self._used = _scan(
-                group, begin, end, done, self._cutoff, self._tolerance, self._state,
-                self._group, self._begin, self._end, self._used,
+                group, begin, end, done, part, parts, self._cutoff, self._tolerance, self._state,
+                self._group, self._pairs, self._used,
             )  # fmt: skip
             if done < 0:
                 raise ValueError(
@@ -124,13 +142,13 @@ class GroupedIntervals:
                     "or ends before it begins"
                 )
             if self._used == len(self._group):
-                self._make_room()
+                self._fold_buffer()
 
     def summary(self) -> IntervalSummary:
         """Summary of all that was added; more can be added afterwards."""
         sums = np.zeros((4, self.groups), np.int64)
-        for group, begin, end in self._merged():
-            _sum(group, begin, end, self._cutoff, sums)
+        for first, union in self._unions():
+            _sum(union.pairs, union.starts, first, self._cutoff, sums)
         state = self._state
         return IntervalSummary(
             count=state[:, 0].copy(),
@@ -145,16 +163,18 @@ class GroupedIntervals:
 
     def disjoint(self) -> tuple[Groups, Ints, Ints]:
         """The union itself: disjoint intervals sorted by group and begin."""
-        parts = list(self._merged())
-        if not parts:
-            return np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64)
-        group, begin, end = zip(*parts, strict=True)
-        return np.concatenate(group), np.concatenate(begin), np.concatenate(end)
+        group, pairs = [np.zeros(0, np.int32)], [np.zeros((0, 2), np.int64)]
+        for first, union in self._unions():
+            own = np.arange(first, first + union.groups, dtype=np.int32)
+            group.append(np.repeat(own, np.diff(union.starts)))
+            pairs.append(union.pairs)
+        table = np.concatenate(pairs)
+        return np.concatenate(group), table[:, 0].copy(), table[:, 1].copy()
 
     def absorb(self, other: GroupedIntervals) -> None:
         """Take over all that was added to ``other``, which has the same groups and cutoffs.
 
-        So that several threads can each collect a part of the rows.
+        ``other`` can be used no more. So that several threads can each collect a part of the rows.
         """
         if not np.array_equal(self._cutoff, other._cutoff):
             raise ValueError("the other collection has other groups or cutoffs")
@@ -162,32 +182,9 @@ class GroupedIntervals:
         self._state[:, 1] = np.minimum(self._state[:, 1], other._state[:, 1])
         self._state[:, 2] = np.maximum(self._state[:, 2], other._state[:, 2])
         self._state[:, 3] += other._state[:, 3]
-        for run in other._runs:
-            for first in range(0, self.groups, 1024):
-                self._keep(*run.part(first, first + 1024))
-        self._keep(*other._closed_and_open())
-
-    def _keep(self, group: Groups, begin: Ints, end: Ints) -> None:
-        done = 0
-        while done < len(group):
-            number = min(len(self._group) - self._used, len(group) - done)
-            here, there = slice(self._used, self._used + number), slice(done, done + number)
-            self._group[here] = group[there]
-            self._begin[here] = begin[there]
-            self._end[here] = end[there]
-            self._used += number
-            done += number
-            if self._used == len(self._group):
-                self._make_room()
-
-    def _closed_and_open(self) -> tuple[Groups, Ints, Ints]:
-        """Intervals in memory, not joined yet."""
-        is_open = np.flatnonzero(self._state[:, 4] != _EMPTY).astype(np.int32)
-        return (
-            np.concatenate([self._group[: self._used], is_open]),
-            np.concatenate([self._begin[: self._used], self._state[is_open, 4]]),
-            np.concatenate([self._end[: self._used], self._state[is_open, 5]]),
-        )
+        for first, union in other._unions():
+            self._keep(union.among(first, self.groups))
+        other.close()
 
     def close(self) -> None:
         """Remove the temporary file; nothing can be added or asked afterwards."""
@@ -195,74 +192,124 @@ class GroupedIntervals:
             self._file.close()
             self._runs.clear()
 
-    def _make_room(self) -> None:
-        group, begin, end = _merged(
-            self._group[: self._used], self._begin[: self._used], self._end[: self._used],
-            self.groups, self._tolerance,
-        )  # fmt: skip
-        self._used = len(group)
-        if self._used > len(self._group) // 2 and len(self._group) < self._most:
-            size = min(2 * len(self._group), self._most)
-            self._group = np.zeros(size, np.int32)
-            self._begin = np.zeros(size, np.int64)
-            self._end = np.zeros(size, np.int64)
-        elif self._used > len(self._group) // 2:
+    def _use_buffer(self, rows: int) -> None:
+        self._group = np.empty(rows, np.int32)
+        self._pairs = np.empty((rows, 2), np.int64)
+
+    def _fold_buffer(self) -> None:
+        rows = self._used
+        union = self._buffered()
+        self._used = 0
+        if len(union.pairs) > rows // 2 and rows < self._most_buffered:
+            self._use_buffer(min(2 * rows, self._most_buffered))
+        self._keep(union)
+
+    def _keep(self, union: _Union) -> None:
+        """Fold into the union so far, which goes to disk when it is too large."""
+        self._kept = self._kept.widened(self.groups).folded(union, self._tolerance)
+        if len(self._kept.pairs) > self._most_kept:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="lenswatch-")  # noqa: SIM115
-            self._runs.append(_Run(self._file, group, begin, end, self.groups))
-            self._used = 0
-            return
-        self._group[: self._used] = group
-        self._begin[: self._used] = begin
-        self._end[: self._used] = end
+            self._runs.append(_Run(self._file, self._kept))
+            self._kept = _Union.empty()
 
-    def _merged(self) -> Iterator[tuple[Groups, Ints, Ints]]:
-        """Disjoint intervals in ranges of groups that fit the budget."""
-        group, begin, end = self._closed_and_open()
-        group, begin, end = _merged(group, begin, end, self.groups, self._tolerance)
+    def _buffered(self) -> _Union:
+        """Union of what is in the buffer."""
+        return _sorted_union(
+            self._group[: self._used], self._pairs[: self._used], self.groups, self._tolerance
+        )
+
+    def _unions(self) -> Iterator[tuple[int, _Union]]:
+        """Unions of ranges of groups that fit the budget, and the first group of each."""
+        is_open = np.flatnonzero(self._state[:, 4] != _EMPTY).astype(np.int32)
+        open_pairs = np.ascontiguousarray(self._state[is_open, 4:6])
+        union = (
+            self._kept.widened(self.groups)
+            .folded(self._buffered(), self._tolerance)
+            .folded(
+                _sorted_union(is_open, open_pairs, self.groups, self._tolerance), self._tolerance
+            )
+        )
         if not self._runs:
-            yield group, begin, end
+            yield 0, union
             return
-        memory = np.bincount(group, minlength=self.groups)
+        number = np.diff(union.starts)
         for run in self._runs:
-            memory[: len(run.counts)] += run.counts
-        last = np.cumsum(memory)
+            number[: run.groups] += np.diff(run.starts)
+        last = np.cumsum(number)
         first = 0
         while first < self.groups:
             before = int(last[first - 1]) if first else 0
-            stop = int(np.searchsorted(last, before + self._most, side="right"))
+            stop = int(np.searchsorted(last, before + self._most_kept, side="right"))
             stop = max(stop, first + 1)
-            low, high = np.searchsorted(group, [first, stop])
-            parts = [run.part(first, stop) for run in self._runs]
-            parts.append((group[low:high], begin[low:high], end[low:high]))
-            columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-            yield _merged(columns[0], columns[1], columns[2], self.groups, self._tolerance)
+            part = union.part(first, stop)
+            for run in self._runs:
+                part = part.folded(run.part(first, stop), self._tolerance)
+            yield first, part
             first = stop
 
 
+@dataclass(frozen=True, slots=True)
+class _Union:
+    """Disjoint intervals in order, group after group."""
+
+    starts: Ints
+    """(groups + 1,): where each group begins in ``pairs``."""
+    pairs: Ints
+    """(n, 2): begin and end."""
+
+    @classmethod
+    def empty(cls) -> _Union:
+        return cls(np.zeros(1, np.int64), np.zeros((0, 2), np.int64))
+
+    @property
+    def groups(self) -> int:
+        return len(self.starts) - 1
+
+    def widened(self, groups: int) -> _Union:
+        """With empty groups at the end."""
+        more = np.full(groups - self.groups, len(self.pairs))
+        return _Union(np.concatenate([self.starts, more]), self.pairs)
+
+    def among(self, first: int, groups: int) -> _Union:
+        """As the groups from ``first`` on of so many."""
+        moved = _Union(np.concatenate([np.zeros(first, np.int64), self.starts]), self.pairs)
+        return moved.widened(groups)
+
+    def part(self, first: int, stop: int) -> _Union:
+        """The groups ``first`` to before ``stop``."""
+        starts = self.starts[first : stop + 1]
+        return _Union(starts - starts[0], self.pairs[starts[0] : starts[-1]])
+
+    def folded(self, other: _Union, tolerance: int) -> _Union:
+        """Union of both, which have the same number of groups."""
+        if not len(other.pairs):
+            return self
+        starts = np.empty(self.groups + 1, np.int64)
+        pairs = np.empty((len(self.pairs) + len(other.pairs), 2), np.int64)
+        used = _fold(self.pairs, self.starts, other.pairs, other.starts, tolerance, pairs, starts)
+        # the rest was never touched, and so takes no memory until a copy would touch it
+        return _Union(starts, pairs[:used].copy() if used < len(pairs) // 2 else pairs[:used])
+
+
 class _Run:
-    """Closed intervals on disk, sorted by group."""
+    """A union on disk."""
 
-    def __init__(self, file: IO[bytes], group: Groups, begin: Ints, end: Ints, groups: int) -> None:
-        self.counts = np.bincount(group, minlength=groups).astype(np.int64)
-        self._starts = np.concatenate([[0], np.cumsum(self.counts)])
+    def __init__(self, file: IO[bytes], union: _Union) -> None:
+        self.starts = union.starts
+        self.groups = union.groups
         self._file = file
-        self._places = []
-        for column in (begin, end):
-            self._places.append(file.seek(0, 2))
-            file.write(np.ascontiguousarray(column).data)
+        self._place = file.seek(0, 2)
+        file.write(np.ascontiguousarray(union.pairs).data)
 
-    def part(self, first: int, stop: int) -> tuple[Groups, Ints, Ints]:
-        """Intervals of the groups ``first`` to before ``stop``."""
-        stop = min(stop, len(self.counts))
-        first = min(first, stop)
-        low, high = int(self._starts[first]), int(self._starts[stop])
-        columns = []
-        for place in self._places:
-            self._file.seek(place + 8 * low)
-            columns.append(np.frombuffer(self._file.read(8 * (high - low)), np.int64))
-        group = np.repeat(np.arange(first, stop, dtype=np.int32), self.counts[first:stop])
-        return group, columns[0], columns[1]
+    def part(self, first: int, stop: int) -> _Union:
+        """The groups ``first`` to before ``stop``; those that came later are empty."""
+        until = min(stop, self.groups)
+        own = self.starts[min(first, until) : until + 1]
+        self._file.seek(self._place + _PAIR_BYTES * int(own[0]))
+        content = self._file.read(_PAIR_BYTES * int(own[-1] - own[0]))
+        pairs = np.frombuffer(content, np.int64).reshape(-1, 2)
+        return _Union(own - own[0], pairs).widened(stop - first)
 
 
 def merge_intervals(
@@ -297,18 +344,15 @@ def held_elsewhere(
     return both, first - both, second - both
 
 
-def _merged(
-    group: Groups, begin: Ints, end: Ints, groups: int, tolerance: int
-) -> tuple[Groups, Ints, Ints]:
-    """Sort by group and begin, then join; the arguments are left alone."""
-    # modulo 2**64, which is what makes the distance right whatever the span
-    distance = (begin - begin.min(initial=_EMPTY)).view(np.uint64)
-    order = _order(group, distance, groups)
-    out_group = np.empty(len(group), np.int32)
-    out_begin = np.empty(len(group), np.int64)
-    out_end = np.empty(len(group), np.int64)
-    used = _join(group, begin, end, order, tolerance, out_group, out_begin, out_end)
-    return out_group[:used], out_begin[:used], out_end[:used]
+def _sorted_union(group: Groups, pairs: Ints, groups: int, tolerance: int) -> _Union:
+    """Union of rows in any order; the arguments are left alone."""
+    starts = np.zeros(groups + 1, np.int64)
+    ordered = np.empty((len(group), 2), np.int64)
+    largest = _partition(group, pairs, starts, ordered)
+    spare = np.empty((largest, 2), np.int64)
+    waiting = np.empty((largest // _SMALL + 1, 2), np.int64)
+    used = _sort_and_join(ordered, starts, tolerance, spare, waiting)
+    return _Union(starts, ordered[:used])
 
 
 @kernel
@@ -317,12 +361,13 @@ def _scan(
     begin: Ints,
     end: Ints,
     first: int,
+    part: int,
+    parts: int,
     cutoff: Ints,
     tolerance: int,
     state: Ints,
     out_group: Groups,
-    out_begin: Ints,
-    out_end: Ints,
+    out_pairs: Ints,
     used: int,
 ) -> tuple[int, int]:
     """Rows from ``first`` on, until the output is full; the next row and the rows used.
@@ -338,6 +383,8 @@ def _scan(
         high = end[i]
         if g < 0 or g >= len(cutoff) or high < low:
             return -i - 1, used
+        if parts > 1 and g % parts != part:
+            continue
         state[g, 0] += 1
         if low < state[g, 1]:
             state[g, 1] = low
@@ -356,8 +403,8 @@ def _scan(
                     state[g, 5] = high
             else:
                 out_group[used] = g
-                out_begin[used] = open_low
-                out_end[used] = open_high
+                out_pairs[used, 0] = open_low
+                out_pairs[used, 1] = open_high
                 used += 1
                 state[g, 4] = low
                 state[g, 5] = high
@@ -367,117 +414,184 @@ def _scan(
                 state[g, 5] = high
         else:
             out_group[used] = g
-            out_begin[used] = low
-            out_end[used] = high
+            out_pairs[used, 0] = low
+            out_pairs[used, 1] = high
             used += 1
     return len(group), used
 
 
 @kernel
-def _order(group: Groups, distance: npt.NDArray[np.uint64], groups: int) -> Ints:
-    """Positions sorted by group, then by distance from the earliest begin.
-
-    Rows in order of time need one counting sort by group. Others are first put in order of time by
-    a radix sort of eleven bits a pass, which here took a fifth of the time of a merge sort within
-    each group.
-    """
-    n = len(group)
-    last = np.zeros(groups, np.uint64)
-    ordered = True
-    for i in range(n):
-        g = group[i]
-        if distance[i] < last[g]:
-            ordered = False
-            break
-        last[g] = distance[i]
-    by_time = np.arange(n)
-    if not ordered:
-        by_time = _order_of_time(distance)
-    place = np.zeros(groups + 1, np.int64)
-    for i in range(n):
-        place[group[i] + 1] += 1
+def _partition(group: Groups, pairs: Ints, starts: Ints, out: Ints) -> int:
+    """Bring rows together group by group; the rows of the largest group."""
+    groups = len(starts) - 1
+    for i in range(len(group)):
+        starts[group[i] + 1] += 1
+    largest = 0
     for k in range(groups):
-        place[k + 1] += place[k]
-    order = np.empty(n, np.int64)
-    for k in range(n):
-        i = by_time[k]
-        order[place[group[i]]] = i
-        place[group[i]] += 1
-    return order
+        largest = max(largest, starts[k + 1])
+        starts[k + 1] += starts[k]
+    place = starts.copy()
+    for i in range(len(group)):
+        k = place[group[i]]
+        out[k, 0] = pairs[i, 0]
+        out[k, 1] = pairs[i, 1]
+        place[group[i]] = k + 1
+    return largest
 
 
 @kernel
-def _order_of_time(distance: npt.NDArray[np.uint64]) -> Ints:
-    """Stable order of distances."""
-    n = len(distance)
-    order = np.arange(n)
-    keys = distance.copy()
-    span = distance.max()
-    other_order = np.empty(n, np.int64)
-    other_keys = np.empty(n, np.uint64)
-    shift = np.uint64(0)
-    mask = np.uint64(2047)
-    while shift < np.uint64(64) and (span >> shift) > np.uint64(0):
-        place = np.zeros(2049, np.int64)
-        for i in range(n):
-            place[np.int64((keys[i] >> shift) & mask) + 1] += 1
-        for k in range(2048):
-            place[k + 1] += place[k]
-        for i in range(n):
-            digit = np.int64((keys[i] >> shift) & mask)
-            other_order[place[digit]] = order[i]
-            other_keys[place[digit]] = keys[i]
-            place[digit] += 1
-        order, other_order = other_order, order
-        keys, other_keys = other_keys, keys
-        shift += np.uint64(11)
-    return order
-
-
-@kernel
-def _join(
-    group: Groups,
-    begin: Ints,
-    end: Ints,
-    order: Ints,
-    tolerance: int,
-    out_group: Groups,
-    out_begin: Ints,
-    out_end: Ints,
-) -> int:
+def _sort_and_join(pairs: Ints, starts: Ints, tolerance: int, spare: Ints, waiting: Ints) -> int:
+    """Sort each group by begin and join it in place; ``starts`` follows; the rows that are left."""
     used = 0
-    for i in order:
-        g = group[i]
-        low = begin[i]
-        high = end[i]
-        if (
-            used > 0
-            and out_group[used - 1] == g
-            and (low <= out_end[used - 1] or low - out_end[used - 1] <= tolerance)
-        ):
-            if high > out_end[used - 1]:
-                out_end[used - 1] = high
-        else:
-            out_group[used] = g
-            out_begin[used] = low
-            out_end[used] = high
-            used += 1
+    low = starts[0]
+    for g in range(len(starts) - 1):
+        high = starts[g + 1]
+        _sort(pairs, low, high, spare, waiting)
+        first = used
+        for i in range(low, high):
+            begin = pairs[i, 0]
+            end = pairs[i, 1]
+            if used > first and (
+                begin <= pairs[used - 1, 1] or begin - pairs[used - 1, 1] <= tolerance
+            ):
+                if end > pairs[used - 1, 1]:
+                    pairs[used - 1, 1] = end
+            else:
+                pairs[used, 0] = begin
+                pairs[used, 1] = end
+                used += 1
+        low = high
+        starts[g + 1] = used
     return used
 
 
 @kernel
-def _sum(group: Groups, begin: Ints, end: Ints, cutoff: Ints, sums: Ints) -> None:
-    """Add covered, beyond, gaps and longest gap of disjoint sorted intervals to ``sums``."""
-    for i in range(len(group)):
-        g = group[i]
-        low = begin[i]
-        high = end[i]
-        sums[0, g] += high - low
-        if low < cutoff[g]:
-            sums[1, g] += min(high, cutoff[g]) - low
-        if i > 0 and group[i - 1] == g:
-            sums[2, g] += 1
-            sums[3, g] = max(sums[3, g], low - end[i - 1])
+def _sort(pairs: Ints, first: int, stop: int, spare: Ints, waiting: Ints) -> None:
+    """Sort rows ``first`` to before ``stop`` by begin.
+
+    Each round spreads rows over up to 2048 buckets by the leading bits of their distance from the
+    first; buckets that stay large wait for a round of their own. A round uses up at least three
+    bits of the distance, so the cost is linear whatever the times are.
+    """
+    place = np.empty(2049, np.int64)
+    waiting[0, 0] = first
+    waiting[0, 1] = stop
+    rounds = 1
+    while rounds > 0:
+        rounds -= 1
+        low = waiting[rounds, 0]
+        high = waiting[rounds, 1]
+        number = high - low
+        if number < 2:
+            continue
+        least = pairs[low, 0]
+        most = least
+        ordered = True
+        for i in range(low + 1, high):
+            begin = pairs[i, 0]
+            ordered &= begin >= pairs[i - 1, 0]
+            least = min(least, begin)
+            most = max(most, begin)
+        if ordered:
+            continue
+        buckets = 8
+        while buckets < 2048 and 2 * buckets < number:
+            buckets *= 2
+        span = np.uint64(most - least)
+        shift = np.uint64(0)
+        while (span >> shift) >= np.uint64(buckets):
+            shift += np.uint64(1)
+        place[: buckets + 1] = 0
+        for i in range(low, high):
+            distance = np.uint64(pairs[i, 0] - least)
+            place[np.int64(distance >> shift) + 1] += 1
+        for k in range(buckets):
+            place[k + 1] += place[k]
+        for i in range(low, high):
+            distance = np.uint64(pairs[i, 0] - least)
+            bucket = np.int64(distance >> shift)
+            spare[place[bucket], 0] = pairs[i, 0]
+            spare[place[bucket], 1] = pairs[i, 1]
+            place[bucket] += 1
+        # now place[k] is where bucket k ends
+        start = 0
+        for k in range(buckets):
+            end = place[k]
+            if end - start > _SMALL:
+                for i in range(start, end):
+                    pairs[low + i, 0] = spare[i, 0]
+                    pairs[low + i, 1] = spare[i, 1]
+                waiting[rounds, 0] = low + start
+                waiting[rounds, 1] = low + end
+                rounds += 1
+            else:
+                for i in range(start, end):
+                    begin = spare[i, 0]
+                    j = low + i
+                    while j > low + start and pairs[j - 1, 0] > begin:
+                        pairs[j, 0] = pairs[j - 1, 0]
+                        pairs[j, 1] = pairs[j - 1, 1]
+                        j -= 1
+                    pairs[j, 0] = begin
+                    pairs[j, 1] = spare[i, 1]
+            start = end
+
+
+@kernel
+def _fold(
+    one: Ints,
+    one_starts: Ints,
+    other: Ints,
+    other_starts: Ints,
+    tolerance: int,
+    out: Ints,
+    out_starts: Ints,
+) -> int:
+    """Union of two unions, group by group; the rows used."""
+    used = 0
+    out_starts[0] = 0
+    for g in range(len(one_starts) - 1):
+        first = used
+        i = one_starts[g]
+        k = other_starts[g]
+        last_i = one_starts[g + 1]
+        last_k = other_starts[g + 1]
+        while i < last_i or k < last_k:
+            if k == last_k or (i < last_i and one[i, 0] <= other[k, 0]):
+                begin = one[i, 0]
+                end = one[i, 1]
+                i += 1
+            else:
+                begin = other[k, 0]
+                end = other[k, 1]
+                k += 1
+            if used > first and (
+                begin <= out[used - 1, 1] or begin - out[used - 1, 1] <= tolerance
+            ):
+                if end > out[used - 1, 1]:
+                    out[used - 1, 1] = end
+            else:
+                out[used, 0] = begin
+                out[used, 1] = end
+                used += 1
+        out_starts[g + 1] = used
+    return used
+
+
+@kernel
+def _sum(pairs: Ints, starts: Ints, first: int, cutoff: Ints, sums: Ints) -> None:
+    """Put covered, beyond, gaps and longest gap of the groups from ``first`` on into ``sums``."""
+    for k in range(len(starts) - 1):
+        g = first + k
+        for i in range(starts[k], starts[k + 1]):
+            begin = pairs[i, 0]
+            end = pairs[i, 1]
+            sums[0, g] += end - begin
+            if begin < cutoff[g]:
+                sums[1, g] += min(end, cutoff[g]) - begin
+            if i > starts[k]:
+                sums[2, g] += 1
+                sums[3, g] = max(sums[3, g], begin - pairs[i - 1, 1])
 
 
 @kernel

@@ -92,6 +92,47 @@ def test_two_collections_are_one(
         )
 
 
+@pytest.mark.parametrize("spread", ["even", "outlier", "doubling", "equal", "extreme"])
+def test_many_rows_in_no_order(spread: str) -> None:
+    """Enough rows a group for several rounds of the sort, however the times lie."""
+    random = np.random.default_rng(3)
+    begin = {
+        "even": random.integers(0, 100_000, 900),
+        "outlier": np.append(random.integers(2**52, 2**52 + 5000, 899), 0),
+        "doubling": 2 ** (np.arange(900) % 60),
+        "equal": np.full(900, 7) + (np.arange(900) % 2),
+        "extreme": np.where(np.arange(900) % 3 == 0, -(2**61), 2**61) + np.arange(900)[::-1] * 9,
+    }[spread].astype(np.int64)
+    end = begin + random.integers(0, 20, 900)
+    group = random.integers(0, 2, 900).astype(np.int32)
+    measured = merge_intervals(group, begin, end, groups=2)
+    expected: list[tuple[int, int, int]] = []
+    for row in sorted(zip(group.tolist(), begin.tolist(), end.tolist(), strict=True)):
+        if expected and expected[-1][0] == row[0] and row[1] <= expected[-1][2]:
+            expected[-1] = (*expected[-1][:2], max(expected[-1][2], row[2]))
+        else:
+            expected.append(row)
+    assert list(zip(*(column.tolist() for column in measured), strict=True)) == expected
+
+
+@settings(max_examples=30)
+@given(rows, st.integers(2, 4))
+def test_parts_are_the_whole(found: list[tuple[int, int, int]], parts: int) -> None:
+    whole, first = (GroupedIntervals(np.full(3, 9)) for _ in range(2))
+    whole.add(*columns(found))
+    first.add(*columns(found), part=0, parts=parts)
+    for part in range(1, parts):
+        other = GroupedIntervals(np.full(3, 9))
+        other.add(*columns(found), part=part, parts=parts)
+        first.absorb(other)
+    for name in whole.summary().__slots__:
+        np.testing.assert_array_equal(
+            getattr(first.summary(), name), getattr(whole.summary(), name)
+        )
+    for one, other_column in zip(first.disjoint(), whole.disjoint(), strict=True):
+        np.testing.assert_array_equal(one, other_column)
+
+
 @settings(max_examples=40)
 @given(rows, rows)
 def test_held_elsewhere(one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]) -> None:
@@ -111,6 +152,8 @@ def test_wrong_arguments() -> None:
         GroupedIntervals(one).add(np.array([0], np.int32), one, one - 1)
     with pytest.raises(ValueError, match="one length"):
         GroupedIntervals(one).add(np.zeros(2, np.int32), one, one)
+    with pytest.raises(ValueError, match="part 2 of 2"):
+        GroupedIntervals(one).add(np.zeros(1, np.int32), one, one, part=2, parts=2)
     with pytest.raises(ValueError, match="must not change"):
         GroupedIntervals(one).grow(one + 1)
     with pytest.raises(ValueError, match="cutoff has shape"):
