@@ -111,13 +111,21 @@ def _first_problem(camera: CameraFaces) -> str:
 def without_masks(
     measurements: Measurements, row: int, camera: CameraFaces | None
 ) -> tuple[Verdict | None, Confidence, str]:
-    """The verdict on a camera on which no mask was seen; the verdict is None where one was."""
+    """The verdict on a camera that does not mask; the verdict is None where it does.
+
+    A camera that claims nothing and shows most faces unmasked does not mask, whatever a few blurred
+    heads look like: out-of-focus people are no weak masks.
+    """
     why_not = unreadable(camera)
     if camera is None or why_not:
         return Verdict.INCONCLUSIVE, Confidence.LOW, why_not
-    if camera.masks.masked_tracks:
-        return None, Confidence.MEDIUM, ""
     declared = measurements.inventory.declared_masked
+    claims = declared is not None and declared[row] == 1.0
+    if camera.masks.masked_tracks and (claims or camera.masks.masked_tracks > camera.tracks):
+        return None, Confidence.MEDIUM, ""
+    if camera.tracks and not claims:
+        reason = "It is not declared to mask faces, and most faces it shows are unmasked."
+        return Verdict.NOT_APPLICABLE, Confidence.MEDIUM, reason
     if declared is not None and declared[row] == 1.0:
         reason = "Declared to mask faces, but no mask was seen to judge."
         return Verdict.INCONCLUSIVE, Confidence.LOW, reason

@@ -28,6 +28,11 @@ _INFERRED_ONLY = (
     "whether this camera is in it is not proven."
 )
 
+_MIRRORED = (
+    "A router that may carry this camera's traffic sends copies of packets to another host "
+    "(route-mirrored); a tunnel hides whose they are."
+)
+
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     """One finding for each camera; ``measured`` is 1 where it reaches a central sink, else 0."""
@@ -66,6 +71,8 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield unknown(subject=subject, reason=_routing.absence(inventory, row))
         elif routing.may_reach_central[row]:
             yield unknown(subject=subject, reason=_INFERRED_ONLY, basis=Basis.INFERRED)
+        elif routing.mirrored[row]:
+            yield unknown(subject=subject, reason=_MIRRORED, basis=Basis.INFERRED)
         elif doubt := routing.vantage.doubt(row):
             yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
         else:

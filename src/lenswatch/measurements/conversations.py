@@ -18,8 +18,9 @@ from lenswatch.evidence.flows.table import FlowTable
 from lenswatch.evidence.inventory import Inventory
 from lenswatch_kernels.address_lookup import AddressIndex, build_address_index, find_owner
 
-_SENDERS = ("camera", "recorder", "relay", "sink")
-"""Kinds of node whose own traffic matters; routers and switches only carry that of others."""
+_SENDERS = ("camera", "recorder", "relay", "sink", "router", "switch")
+"""Kinds of node whose own traffic matters. A router mostly carries that of others, but a mirror
+session sends copies under the router's own address."""
 
 _COMPACT_AT = 2_000_000
 """Rows kept before sums are folded together; bounds memory on a day of flows."""

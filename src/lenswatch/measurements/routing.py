@@ -27,7 +27,7 @@ from lenswatch.evidence.flows.exporters import Exporter
 from lenswatch.evidence.flows.table import Application, FlowTable
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements.conversations import Conversations, ConversationSums
-from lenswatch.measurements.vantage import Vantage, see
+from lenswatch.measurements.vantage import Vantage, may_carry, see
 from lenswatch_kernels.reach import Network, build_network, next_hops, spread_marks
 
 
@@ -57,6 +57,9 @@ EMPTY_PACKET_OCTETS = 60.0
 """Mean octets a packet up to which TCP carried no payload (headers with options)."""
 
 INFRASTRUCTURE_PORTS = (53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5355)
+FLOW_EXPORT_PORTS = (514, 2055, 2056, 4739, 4740, 6343, 9555, 9995, 9996)
+"""Where routers send flow records and logs: traffic of their own that is no copy of others'."""
+
 INFRASTRUCTURE_BITS_PER_SECOND = 8_000.0
 """Above this, a conversation on such a port is a tunnel until somebody shows otherwise."""
 
@@ -145,6 +148,10 @@ class RoutingMeasurements:
     """Shape ``(vertices,)``: whether a proven path leads to a central sink."""
     may_reach_central: NDArray[np.bool_]
     """Likewise over proven and inferred hops together."""
+    mirrors: NDArray[np.int64]
+    """Links over which a router or switch sends media under its own address."""
+    mirrored: NDArray[np.bool_]
+    """Shape ``(nodes,)``: whether such a router may carry the node's traffic."""
     declared_sink: NDArray[np.bool_]
     """Shape ``(vertices,)``: receivers that the deployment declares."""
     vantage: Vantage
@@ -283,9 +290,14 @@ def measure_routing(
         ).astype(np.float64)
 
     sender, receiver = flows.sender[start], flows.receiver[start]
-    media = link_carries == Carries.MEDIA
+    forwards = ~np.isin(inventory.kind.astype(str), ("router", "switch"))
+    media = (link_carries == Carries.MEDIA) & forwards[sender]
     proven = media & _is_proven(sender, receiver, inventory, flows.nodes)
     central = _central_sinks(sender[proven], receiver[proven], flows.vertices, inventory)
+    possibly = central | _central_sinks(sender[media], receiver[media], flows.vertices, inventory)
+    mirrors = np.flatnonzero(_is_mirror(sender, link_carries, flows, main, inventory))
+    copying = np.zeros(len(inventory), np.bool_)
+    copying[sender[mirrors]] = True
     return RoutingMeasurements(
         inventory=inventory,
         conversations=flows,
@@ -300,7 +312,9 @@ def measure_routing(
         proven=proven,
         central=central,
         reaches_central=_reaches(sender[proven], receiver[proven], central),
-        may_reach_central=_reaches(sender[media], receiver[media], central),
+        may_reach_central=_reaches(sender[media], receiver[media], possibly),
+        mirrors=mirrors,
+        mirrored=may_carry(inventory, copying),
         declared_sink=_declared(flows.vertices, inventory, deployment),
         vantage=vantage,
     )
@@ -374,6 +388,28 @@ def _is_proven(
         declared = np.array([-1 if row is None else row for row in rows], np.int64)
         proven |= (declared == receiver) & (receiver < nodes)
     return proven
+
+
+def _is_mirror(
+    sender: NDArray[np.int32],
+    carries: NDArray[np.uint8],
+    flows: Conversations,
+    main: NDArray[np.int64],
+    inventory: Inventory,
+) -> NDArray[np.bool_]:
+    """Links from a router or switch that carry copies of packets.
+
+    Recognised by the tunnel (ERSPAN, TZSP, VXLAN) or by volume. The records a router exports are
+    large too; they are told by the collector's port.
+    """
+    tunnels = (Application.ERSPAN, Application.TZSP, Application.VXLAN)
+    network = np.isin(inventory.kind.astype(str), ("router", "switch"))
+    recognised = np.isin(flows.application[main], [int(code) for code in tunnels])
+    exports = np.isin(flows.port[main], FLOW_EXPORT_PORTS)
+    mirror: NDArray[np.bool_] = network[sender] & (
+        recognised | ((carries == Carries.MEDIA) & ~exports)
+    )
+    return mirror
 
 
 def _central_sinks(

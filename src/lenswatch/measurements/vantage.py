@@ -61,24 +61,28 @@ def see(inventory: Inventory, exporters: Sequence[str], records: int, lost_recor
     unnamed = len(exporters) - sum(1 for text in exporters if text)
     if int(silent.sum()) <= unnamed:
         silent[:] = False
-    blind = np.zeros(len(inventory), np.bool_)
-    coded = inventory.codes("district")
-    if silent.any():
-        if coded is None:
-            blind[:] = True
-        else:
-            codes, _ = coded
-            with_cameras = np.unique(codes[inventory.cameras])
-            local = silent & (codes >= 0) & np.isin(codes, with_cameras)
-            blind = np.isin(codes, codes[local]) & (codes >= 0)
-            blind |= bool((silent & ~local).any())
     total = records + lost_records
     return Vantage(
-        blind,
+        may_carry(inventory, silent),
         tuple(str(inventory.node_id[row]) for row in np.flatnonzero(silent)),
         lost_records / total if total else 0.0,
         len(exporters),
     )
+
+
+def may_carry(inventory: Inventory, routers: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Nodes whose traffic some routers may carry; both of shape ``(nodes,)``.
+
+    A router carries that of its own district; one whose district has no camera, or none at all
+    (a core), that of every node.
+    """
+    coded = inventory.codes("district")
+    if not routers.any() or coded is None:
+        return np.full(len(inventory), bool(routers.any()))
+    codes, _ = coded
+    local = routers & (codes >= 0) & np.isin(codes, codes[inventory.cameras])
+    carried: NDArray[np.bool_] = np.isin(codes, codes[local]) & (codes >= 0)
+    return carried | bool((routers & ~local).any())
 
 
 def _owners(inventory: Inventory, addresses: set[str]) -> NDArray[np.int64]:

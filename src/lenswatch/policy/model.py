@@ -41,6 +41,8 @@ class Subjects(StrEnum):
     """Cameras, recorders and relays: what has video to send."""
     FORWARDERS = "forwarders"
     """Recorders and relays: what takes video in and may pass it on."""
+    ROUTERS = "routers"
+    """Routers and switches."""
     NODES = "nodes"
     DEPLOYMENT = "deployment"
 

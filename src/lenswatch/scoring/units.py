@@ -33,6 +33,7 @@ _KINDS = {
     Subjects.SINKS: ("sink",),
     Subjects.SENDERS: ("camera", "recorder", "relay"),
     Subjects.FORWARDERS: ("recorder", "relay"),
+    Subjects.ROUTERS: ("router", "switch"),
 }
 _DEPLOYMENT = "deployment"
 

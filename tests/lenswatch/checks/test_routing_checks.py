@@ -11,6 +11,7 @@ from lenswatch.checks import (
     Check,
     route_central,
     route_cross_border,
+    route_mirrored,
     route_plaintext,
     route_undeclared_relay,
     route_undeclared_sink,
@@ -182,11 +183,19 @@ def test_cross_border_follows_the_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "check", [route_undeclared_relay.CHECK, route_plaintext.CHECK, route_cross_border.CHECK]
+    "check",
+    [
+        route_mirrored.CHECK,
+        route_undeclared_relay.CHECK,
+        route_plaintext.CHECK,
+        route_cross_border.CHECK,
+    ],
 )
 def test_without_flows_everything_is_inconclusive(inventory: Inventory, check: Check) -> None:
     found = judged(check, Measurements(deployment_of(), inventory))
     assert {finding.verdict for finding in found.values()} == {"inconclusive"}
+    if check is route_mirrored.CHECK:
+        return  # a router that was not seen to send is what a pass looks like
     unseen = judged(check, measurements(inventory))
     assert {finding.verdict for finding in unseen.values()} == {"inconclusive"}
 
@@ -195,6 +204,7 @@ def test_without_flows_everything_is_inconclusive(inventory: Inventory, check: C
     "check",
     [
         route_central.CHECK,
+        route_mirrored.CHECK,
         route_undeclared_relay.CHECK,
         route_undeclared_sink.CHECK,
         route_plaintext.CHECK,
@@ -215,3 +225,30 @@ def test_nothing_passes_while_a_router_is_silent(inventory: Inventory, check: Ch
     for subject, finding in before.items():
         if finding.verdict == "fail":
             assert after[subject] == finding
+
+
+def test_a_router_that_copies_is_named_and_leaves_no_camera_clear(inventory: Inventory) -> None:
+    copies = {"source": "10.0.1.254", "destination": "10.9.0.1", "protocol": 47}
+    exports = {"source": "10.0.1.254", "destination": "10.44.0.1", "destination_port": 4739}
+    evidence = measurements(inventory, CAM1, CAM2, copies, exports)
+    found = judged(route_mirrored.CHECK, evidence)
+    assert verdicts(list(found.values())) == {"node:router-1": "fail"}
+    assert "platform" in found["node:router-1"].reason
+    assert "10.44.0.1" not in found["node:router-1"].reason
+    cameras = central(evidence)
+    assert cameras["node:cam-1"].verdict == "inconclusive"
+    assert "copies" in cameras["node:cam-1"].reason
+    assert cameras["node:cam-2"].verdict == "pass"
+    small = copies | {"application": Application.ERSPAN, "octets": 900, "packets": 9}
+    assert (
+        judged(route_mirrored.CHECK, measurements(inventory, small))["node:router-1"].measured == 1
+    )
+    clean = judged(route_mirrored.CHECK, measurements(inventory, CAM1, exports))
+    assert clean["node:router-1"].verdict == "pass"
+
+
+def test_a_covert_relay_of_two_districts_is_inferred(inventory: Inventory) -> None:
+    hidden = [{"source": f"10.0.{i}.100", "destination": "203.0.113.50"} for i in (1, 2)]
+    found = central(measurements(inventory, CAM1, CAM2, *hidden))
+    assert {finding.verdict for finding in found.values()} == {"inconclusive"}
+    assert {finding.basis for finding in found.values()} == {"inferred"}

@@ -186,7 +186,7 @@ def test_sums_equal_a_dictionary_and_ignore_order(
     for name in ("sender", "receiver", "octets", "packets", "file", "offset", "first_ms"):
         assert np.array_equal(getattr(found, name), getattr(again, name)), name
 
-    senders = {"10.0.1.1", "10.0.2.1", "10.0.1.100", "10.9.0.1"}
+    senders = {"10.0.1.1", "10.0.2.1", "10.0.1.100", "10.0.1.254", "10.9.0.1"}
     expected: dict[tuple[str, str, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in records:
         if row["source"] in senders and row["source"] != row["destination"]:

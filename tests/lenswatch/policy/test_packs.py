@@ -25,6 +25,7 @@ CHECKS = {
     "retention-under-minimum",
     "route-central",
     "route-concentration",
+    "route-mirrored",
     "route-cross-border",
     "route-plaintext",
     "route-undeclared-relay",

@@ -97,6 +97,7 @@ def deployments(draw: Any, verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> De
         "sinks": ("sink",),
         "senders": ("camera", "recorder", "relay"),
         "forwarders": ("recorder", "relay"),
+        "routers": ("router", "switch"),
     }
     findings = []
     for item in packs:
