@@ -197,7 +197,8 @@ def _schema_faults(
         while place and place not in lines:
             place = place[:-1]
         faults.append(_explain(error, path, lines.get(place)))
-    return sorted(faults, key=lambda fault: (fault.line or 0, fault.message))
+    # several missing keys are one fault, which the validator reports once a key
+    return sorted(set(faults), key=lambda fault: (fault.line or 0, fault.message))
 
 
 _TYPE_WORDS = {

@@ -207,7 +207,7 @@ def score(
         by_model=_by_group(controls, ranks, units, units.codes("vendor", "model"), drawn),
         drivers=tuple(sorted(drivers, key=lambda d: (-d.loss_low, -d.loss_high, d.control))),
         not_applicable=tuple(item.control.id for item in weighed if not item.tally.judged),
-        outside=ranks.outside,
+        outside=int(ranks.outside),
     )
 
 
