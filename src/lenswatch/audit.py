@@ -93,6 +93,7 @@ def measure(
                 bundle.deployment,
                 bundle.inventory,
                 root=bundle.root,
+                routing=routing,
                 progress=progress,
             ),
         )

@@ -138,6 +138,21 @@ def clock_notes(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -
     return f" Clocks: {'; '.join(notes)}." if notes else ""
 
 
+def offset_notes(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
+    """How far the recorders' clocks are off the flows'; empty where the bundle holds no flows."""
+    text = ""
+    for store in sorted(set(retention.store[rows].tolist())) if retention.offsets else ():
+        offset, name = retention.offsets[store], retention.stores[store].store.id
+        if offset.reason:
+            text += (
+                f" How far the clock of {name} is from the flows' cannot be told: {offset.reason}."
+            )
+        else:
+            low, high = 60 * offset.low, 60 * offset.high
+            text += f" The clock of {name} is {low:+.1f} to {high:+.1f} min off the flows'."
+    return text
+
+
 def dated_by_copy_time(retention: RetentionMeasurements, row: int) -> bool:
     """Whether the row's artefacts have nothing but modification times, which copying renews."""
     clocks = retention.clocks[row]

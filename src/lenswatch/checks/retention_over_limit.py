@@ -62,11 +62,12 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         store = retention.stores[retention.store[oldest]].store.id
         text = f"The oldest {kind}, in store {store}, is {_retention.span(age)} old"
         clocks = _retention.clock_notes(retention, dated)
+        offsets = _retention.offset_notes(retention, dated)
         if limit is None:
             yield measured(
                 verdict=Verdict.INCONCLUSIVE,
                 confidence=Confidence.LOW,
-                reason=f"{text}; no limit is declared for it.{clocks}",
+                reason=f"{text}; no limit is declared for it.{clocks}{offsets}",
             )
         elif low > limit:
             beyond = int(retention.count_beyond[dated].sum()) if control.limit_from else 0
@@ -74,7 +75,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield measured(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.MEDIUM if clocks else Confidence.HIGH,
-                reason=f"{text}; the limit is {_retention.span(limit)}.{more}{clocks}",
+                reason=f"{text}; the limit is {_retention.span(limit)}.{more}{clocks}{offsets}",
             )
         elif high > limit:
             yield measured(
@@ -83,7 +84,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 reason=(
                     f"{text} by one clock, and between {_retention.span(low)} and "
                     f"{_retention.span(high)} by all; the limit of {_retention.span(limit)} lies "
-                    f"between.{clocks}"
+                    f"between.{clocks}{offsets}"
                 ),
             )
         elif doubt:
@@ -101,7 +102,10 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield measured(
                 verdict=Verdict.PASS,
                 confidence=Confidence.LOW if by_copy else Confidence.HIGH,
-                reason=f"{text}, within the limit of {_retention.span(limit)}.{caution}{clocks}",
+                reason=(
+                    f"{text}, within the limit of {_retention.span(limit)}."
+                    f"{caution}{clocks}{offsets}"
+                ),
             )
 
 

@@ -77,6 +77,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         text = (
             f"The oldest footage is {_retention.span(age)} old, {_retention.span(covered)} of it "
             f"are there{_retention.clock_notes(retention, dated) or '.'}"
+            f"{_retention.offset_notes(retention, dated)}"
         )
         if low >= minimum:
             yield measured(verdict=Verdict.PASS, confidence=Confidence.HIGH, reason=text)

@@ -2,8 +2,9 @@
 
 The age of an artefact counts from the **start** of its footage to the deployment's ``as_of``. It is
 an interval wherever clocks disagree: ``age_low`` is the age by the clock that makes the footage
-youngest, ``age_high`` by the one that makes it oldest. A limit that lies between the two is not
-judged here and not judged by a check: it is inconclusive.
+youngest, ``age_high`` by the one that makes it oldest. The clock of the flows is one of them where
+the recorder's offset from it can be told. A limit that lies between the two is not judged here and
+not judged by a check: it is inconclusive.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from lenswatch.evidence.recordings.artefacts import (
 from lenswatch.evidence.recordings.clocks import HOUR, NEVER, Clock, hours, microseconds
 from lenswatch.evidence.recordings.index import StoreDeclaration
 from lenswatch.evidence.recordings.systems import read_store
+from lenswatch.measurements.retention_clock import ClockOffset, estimate_offset, offset_problem
 from lenswatch.measurements.retention_copies import Copies, Footage, find_copies
+from lenswatch.measurements.routing import RoutingMeasurements
 from lenswatch.model import Problem
 from lenswatch_kernels.intervals import GroupedIntervals
 
@@ -135,6 +138,8 @@ class RetentionMeasurements:
     """The first broken file of the camera, relative to the bundle; empty where there is none."""
     rows_without_files: Ints
     copies: Copies
+    offsets: tuple[ClockOffset, ...]
+    """Clock of each store against that of the flows; empty where the bundle holds no flows."""
     problems: tuple[Problem, ...]
 
     def __len__(self) -> int:
@@ -147,9 +152,12 @@ def measure_retention(
     inventory: Inventory,
     *,
     root: Path,
+    routing: RoutingMeasurements | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> RetentionMeasurements:
     """Read every store below the bundle ``root`` and measure it at ``deployment.as_of``.
+
+    With ``routing`` the clock of each store is compared with that of the flows.
 
     Raises nothing for bad evidence: see ``problems``, and ``complete`` of each store. Cost: linear
     in the artefacts, with a fixed amount of memory while reading; a database is first copied to a
@@ -169,7 +177,14 @@ def measure_retention(
         parts.append(columns)
         if progress is not None:
             progress("recordings", number + 1, len(stores))
-    return _assemble(parts, kept, limits.as_of)
+    offsets: tuple[ClockOffset, ...] = ()
+    if routing is not None:
+        footage_of = {footage.store: footage for footage in kept}
+        offsets = tuple(
+            estimate_offset(number, store, footage_of.get(number), routing, inventory)
+            for number, store in enumerate(stores)
+        )
+    return _assemble(parts, kept, offsets, limits.as_of)
 
 
 class _Limits:
@@ -402,7 +417,12 @@ def _longer(one: float | None, other: float) -> float:
     return one if one != one else max(one, other)
 
 
-def _assemble(parts: list[_StoreColumns], kept: list[Footage], as_of: int) -> RetentionMeasurements:
+def _assemble(
+    parts: list[_StoreColumns],
+    kept: list[Footage],
+    offsets: tuple[ClockOffset, ...],
+    as_of: int,
+) -> RetentionMeasurements:
     number = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.camera) for part in parts])
     camera = np.concatenate([np.zeros(0, np.int32), *(part.camera for part in parts)])
     kind = np.concatenate([np.zeros(0, np.uint8), *(part.kind for part in parts)])
@@ -427,6 +447,11 @@ def _assemble(parts: list[_StoreColumns], kept: list[Footage], as_of: int) -> Re
     still_written = (tally[:, _NEWEST_BROKEN] == tally[:, _NEWEST_BEGIN]) & (count > 1)
     broken[still_written & (broken > 0)] -= 1
     order = np.lexsort((kind, camera, number))
+    # a recorder ahead of the flows makes footage look younger than it is
+    younger, older = np.zeros(len(parts)), np.zeros(len(parts))
+    for offset in offsets:
+        if not offset.reason:
+            younger[offset.store], older[offset.store] = min(offset.low, 0), max(offset.high, 0)
 
     def age(moment: Ints, known: npt.NDArray[np.bool_]) -> Floats:
         return np.where(known, hours(as_of - np.where(known, moment, as_of)), np.nan)
@@ -441,8 +466,8 @@ def _assemble(parts: list[_StoreColumns], kept: list[Footage], as_of: int) -> Re
         "oldest": oldest,
         "newest": np.where(some, interval_column("newest"), NEVER),
         "age": age(oldest, some),
-        "age_low": age(tally[:, _HIGH], some),
-        "age_high": age(tally[:, _LOW], some),
+        "age_low": age(tally[:, _HIGH], some) + younger[number],
+        "age_high": age(tally[:, _LOW], some) + older[number],
         "covered": hours(interval_column("covered")),
         "beyond": np.where(np.isnan(limit), np.nan, hours(interval_column("beyond"))),
         "count_beyond": interval_column("count_beyond"),
@@ -459,9 +484,14 @@ def _assemble(parts: list[_StoreColumns], kept: list[Footage], as_of: int) -> Re
         "rows_without_files": tally[:, _ROW_ONLY],
     }
     summaries = tuple(part.summary for part in parts)
+    warnings = (offset_problem(offset, summaries[offset.store].store) for offset in offsets)
     return RetentionMeasurements(
         stores=summaries,
         copies=find_copies(kept, as_of),
-        problems=tuple(problem for summary in summaries for problem in summary.problems),
+        offsets=offsets,
+        problems=(
+            *(problem for summary in summaries for problem in summary.problems),
+            *(warning for warning in warnings if warning is not None),
+        ),
         **{name: column[order] for name, column in columns.items()},
     )
