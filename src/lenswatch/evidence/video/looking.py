@@ -84,8 +84,9 @@ class MaskTrack:
     """Sightings of each :class:`~lenswatch.evidence.video.masking.Kind`."""
     hinted: int = 0
     """Sightings at which a face detector pointed there too."""
-    effective_px: float = 0.0
-    """The most that was left across the head at any sighting, in independent pixels."""
+    left: tuple[list[float], ...] = field(default_factory=lambda: tuple([] for _ in Kind))
+    """What was left across the head at each sighting, in independent pixels, by the kind that the
+    sighting was taken for."""
     slips: list[tuple[float, float]] = field(default_factory=list)
     """Time and height in px of each unmasked face seen in its place."""
 
@@ -99,6 +100,15 @@ class MaskTrack:
     def kind(self) -> Kind:
         """The kind seen most."""
         return Kind(int(np.argmax(self.kinds)))
+
+    @property
+    def effective_px(self) -> float:
+        """What the mask leaves: the median over the sightings of its own kind.
+
+        One sighting taken for another kind, an edge for a narrow blur, would otherwise speak for
+        a fill that leaves nothing.
+        """
+        return float(np.median(self.left[self.kind]))
 
     @property
     def leaks(self) -> list[tuple[float, float, float]]:
@@ -363,8 +373,8 @@ class MaskTracker:
             mask = self._known.setdefault(id(track), MaskTrack(track, [0, 0, 0, 0]))
             mask.kinds[masks.kinds[i]] += 1
             mask.hinted += bool(masks.hinted[i])
-            left = effective_px(frame.luma, masks.boxes[i], Kind(int(masks.kinds[i])))
-            mask.effective_px = max(mask.effective_px, left)
+            kind = Kind(int(masks.kinds[i]))
+            mask.left[kind].append(effective_px(frame.luma, masks.boxes[i], kind))
         return result
 
     def finish(self) -> list[MaskTrack]:
