@@ -18,6 +18,9 @@ BATCH_PACKETS = 1 << 17
 BATCH_BYTES = 16 << 20
 """Bounds of one batch: what the decoded records take is a small multiple of it."""
 
+_FIRST_PACKETS = 2048
+"""Packets of a capture's first batch, which tells how large its packets are."""
+
 ACTIVE_S = 60
 IDLE_S = 15
 """Timeouts of the flows made from traffic, in seconds: those of common routers."""
@@ -69,7 +72,7 @@ class Reassembly:
 def read_batches(data: NDArray[np.uint8], walk: pcap.Walk) -> Iterator[CaptureBatch]:
     """Packets of a capture in batches, decoded down to the transport payload."""
     memory = packets.new_fragment_memory()
-    most = BATCH_PACKETS
+    most = _FIRST_PACKETS
     while True:
         index = pcap.next_packets(data, walk, most)
         if not index.offset.size:

@@ -77,6 +77,10 @@ class Plan:
     """Index of the field with the end in milliseconds of uptime, -1 where there is none."""
 
 
+_HEADERS = {(0, identifier) for identifier in (4, 6, 7, 8, 11, 12, 27, 28)}
+"""Elements that each header of a packet in a tunnel has of its own."""
+
+
 @dataclass(slots=True)
 class _Builder:
     """Collects the operations of one plan."""
@@ -84,13 +88,22 @@ class _Builder:
     template: Template
     places: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     operations: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
+    tunnelled: bool = False
+    """Protocol told twice: the headers of a tunnel, then those it carries (SRv6 on ASR9k)."""
 
     def __post_init__(self) -> None:
         offset = 0
+        listed = [(item.enterprise, item.id) for item in self.template.fields if item.length]
+        self.tunnelled = listed.count((0, 4)) == 2
         for index, item in enumerate(self.template.fields):
-            # the first of several fields of the same element counts, as in RFC 7011 section 8
+            # the first of several fields of the same element counts: they come in the order of the
+            # packet's headers (RFC 7011 section 8). In a tunnel the conversation is the last.
             if item.length and not item.scope:
-                self.places.setdefault((item.enterprise, item.id), (index, offset, item.length))
+                key, place = (item.enterprise, item.id), (index, offset, item.length)
+                if self.tunnelled and key in _HEADERS:
+                    self.places[key] = place
+                else:
+                    self.places.setdefault(key, place)
             offset += 0 if item.length == VARIABLE else item.length
 
     def has(self, identifier: int, enterprise: int = 0) -> bool:
@@ -173,7 +186,15 @@ def compile_plan(template: Template) -> Plan:
 
 
 def _addresses(build: _Builder, four: tuple[int, ...], six: tuple[int, ...], column: int) -> None:
-    """IPv4 where it is set, else IPv6; some templates carry both and leave one zero."""
+    """IPv4 where it is set, else IPv6; some templates carry both and leave one zero.
+
+    In a tunnel both are set: the inner one comes last in the template.
+    """
+    if build.tunnelled:
+        known = [identifier for identifier in (*four, *six) if build.has(identifier)]
+        last = max(known, key=lambda identifier: build.places[0, identifier][0], default=0)
+        four = tuple(identifier for identifier in four if identifier == last)
+        six = tuple(identifier for identifier in six if identifier == last)
     done = False
     for identifier in four:
         if build.has(identifier) and build.length(identifier) == 4:

@@ -42,7 +42,7 @@ def same(ours: object, golden: Any) -> bool:
     if isinstance(golden, float) and isinstance(ours, float):
         return abs(ours - golden) <= 1e-6 * max(1.0, abs(golden))
     if isinstance(golden, dict) and set(golden) == {"status", "reason"}:
-        return ours == golden["status"] << 6 | golden["reason"]
+        return bool(ours == golden["status"] << 6 | golden["reason"])
     if isinstance(golden, str) and ".." in golden:
         return str(ours) == golden.replace("..", ":")
     if isinstance(ours, str) and isinstance(golden, str) and "T" in ours and "T" in golden:
