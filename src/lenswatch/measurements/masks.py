@@ -45,8 +45,8 @@ class MaskMeasurement:
     counts: tuple[tuple[MaskState, int], ...]
     """Masks per kind, kinds that occur only."""
     effective_px: float
-    """The weakest mask, of five and more the second weakest: independent pixels left across a head's
-    width; NaN where none was seen."""
+    """The weakest mask, of five and more the second weakest: independent pixels left across the
+    width of a head; NaN where none was seen."""
     leaks: tuple[Leak, ...]
 
 
