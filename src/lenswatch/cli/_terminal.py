@@ -24,8 +24,18 @@ _STAGES = {
 }
 
 
+_SIMULATED = {
+    "video": "Film the streets",
+    "recordings": "Fill the recorders",
+    "flows": "Export flow records",
+    "truth": "Write down the truth",
+}
+
+
 @contextmanager
-def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars(
+    console: Console, *, simulated: bool = False
+) -> Iterator[Callable[[str, int, int], None]]:
     """A callback ``(stage, done, total)`` that draws one bar a stage; total 0 means unknown.
 
     Where the output is no terminal nothing is drawn.
@@ -51,7 +61,8 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
 
         def advance(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total or None)
+                names = _SIMULATED if simulated else _STAGES
+                tasks[stage] = bars.add_task(names.get(stage, stage), total=total or None)
             bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]
 
         yield advance

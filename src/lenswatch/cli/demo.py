@@ -38,10 +38,11 @@ def demo(
         if not (out / "bundle" / "deployment.yaml").is_file():
             raise UsageError(f"{out} exists and is no earlier demo; choose another --out")
         shutil.rmtree(out)
-    with progress_bars(Console(stderr=True)) as progress:
-        from lenswatch_sim import simulate
+    from lenswatch_sim import simulate
 
+    with progress_bars(Console(stderr=True), simulated=True) as progress:
         simulate("small-city", cameras=cameras, seed=seed, out=out, progress=progress)
+    with progress_bars(Console(stderr=True)) as progress:
         result = run_audit(out / "bundle", out=out / "report", threads=threads, progress=progress)
     print_result(console, result)
     console.print(f"Evidence: {out / 'bundle'}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from lenswatch.evidence.recordings.index import StoreDeclaration
     from lenswatch.measurements.retention import RetentionMeasurements
+    from lenswatch.measurements.retention_survival import Deletions
 
 __all__ = ["recordings"]
 
@@ -45,6 +47,19 @@ def recordings(
     camera: Annotated[
         list[str] | None, typer.Option(help="A camera's name in the store; may be given often.")
     ] = None,
+    earlier: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MOMENT=FOLDER",
+            help="An earlier copy of the same store and when it was taken, such as "
+            "2026-11-01T00:00:00Z=copies/november; may be given often. Tells at what age "
+            "artefacts are really deleted.",
+        ),
+    ] = None,
+    every_manifest: Annotated[
+        bool,
+        typer.Option(help="S3: take all inventories below the folder as successive copies."),
+    ] = False,
     svg: Annotated[
         Path | None, typer.Option(help="Write the plot of age against limit to this SVG file.")
     ] = None,
@@ -65,6 +80,7 @@ def recordings(
     from lenswatch.evidence.inventory import Inventory
     from lenswatch.evidence.recordings.index import SYSTEMS, StoreDeclaration
     from lenswatch.measurements.retention import measure_retention
+    from lenswatch.measurements.retention_survival import measure_deletions
 
     if system not in SYSTEMS:
         raise UsageError(f"no reader for «{system[:40]}»; use one of: {', '.join(SYSTEMS)}")
@@ -106,6 +122,16 @@ def recordings(
     if problems:
         console.print()
         print_problems(console, problems)
+    copies = _copies(store, deployment.as_of, earlier or (), every_manifest=every_manifest)
+    told = True
+    if copies:
+        deletions = measure_deletions(copies, root=path)
+        told = bool(deletions.kinds)
+        console.print()
+        _print_deletions(console.print, deletions, len(copies), limit)
+        more = tuple(p for p in deletions.problems if p not in found.problems)
+        if more:
+            print_problems(console, more)
     if svg is not None:
         from lenswatch.cli._retention_plot import as_svg
 
@@ -113,7 +139,7 @@ def recordings(
         console.print(f"Plot: {svg}", markup=False)
     if limit is not None and bool((found.age_low > limit).any()):
         raise typer.Exit(1)
-    if not all(summary.complete for summary in found.stores):
+    if not told or not all(summary.complete for summary in found.stores):
         raise typer.Exit(3)
 
 
@@ -171,6 +197,83 @@ def _print(
     for column, flag in enumerate(CLOCKS):
         if conflicts[column] and flag.name in _CONFLICT_WORDS:
             show(f"{int(conflicts[column])} artefacts: {_CONFLICT_WORDS[flag.name]}.")
+
+
+def _copies(
+    store: StoreDeclaration, as_of: datetime, earlier: Sequence[str], *, every_manifest: bool
+) -> list[tuple[StoreDeclaration, int]]:
+    """The store's copies with the moment of each, the store itself last; empty without others."""
+    from dataclasses import replace
+    from datetime import datetime
+
+    from lenswatch.errors import UsageError
+    from lenswatch.evidence.recordings.clocks import NEVER, microseconds
+    from lenswatch.evidence.recordings.s3_inventory import manifests, taken_at
+
+    copies = []
+    if every_manifest:
+        if store.system != "s3-inventory" or store.manifest or earlier:
+            raise UsageError("--every-manifest is for s3-inventory, alone")
+        folder = store.folder(Path())
+        copies = [
+            (replace(store, manifest=name), taken_at(folder, name)) for name in manifests(folder)
+        ]
+        if any(taken == NEVER for _, taken in copies):
+            raise UsageError("a manifest does not say when it was taken (creationTimestamp)")
+    elif earlier:
+        for text in earlier:
+            moment, _, folder_name = text.partition("=")
+            folder = Path(folder_name)
+            try:
+                taken = datetime.fromisoformat(moment)
+            except ValueError:
+                raise UsageError("--earlier takes MOMENT=FOLDER, with ISO 8601") from None
+            if taken.tzinfo is None:
+                raise UsageError("--earlier needs the moment's offset from UTC, such as a Z")
+            if not folder_name or not folder.is_dir():
+                raise UsageError("--earlier: no such folder")
+            copies.append((replace(store, path=str(folder.resolve())), microseconds(taken)))
+        copies.append((store, microseconds(as_of)))
+    if copies and len({taken for _, taken in copies}) < max(2, len(copies)):
+        raise UsageError("deletions need two copies or more, each of a moment of its own")
+    return copies
+
+
+def _print_deletions(show: object, deletions: Deletions, copies: int, limit: float | None) -> None:
+    """At what age each kind of artefact is deleted."""
+    from rich.table import Table
+
+    assert callable(show)
+    if not deletions.kinds:
+        show(f"Deletions: not told, because one of {copies} copies could not be read whole")
+        return
+    show(f"Deletions between {copies} copies:")
+    table = Table(show_edge=False, pad_edge=False)
+    for name in ("Kind", "Watched", "Deleted", "Half are gone at", "Outlive the limit"):
+        table.add_column(name, overflow="fold")
+    for kind in deletions.kinds:
+        shares = [] if limit is None else [c.outlives(limit) for c in (kind.early, kind.late)]
+        table.add_row(
+            kind.kind.words,
+            str(kind.watched),
+            str(kind.deleted),
+            _half(kind.early.median(), kind.late.median()),
+            f"{min(shares):.0%} to {max(shares):.0%}" if shares else "",
+        )
+    show(table)
+    if deletions.unnamed:
+        show(
+            f"{deletions.unnamed} artefacts are dated by modification time alone and left out: "
+            "copying renews it."
+        )
+
+
+def _half(early: float, late: float) -> str:
+    if early != early:
+        return "more than half live longer than was watched"
+    if late != late:
+        return f"{hours(early)} or later"
+    return f"{hours(early)} to {hours(late)}"
 
 
 _CONFLICT_WORDS = {
