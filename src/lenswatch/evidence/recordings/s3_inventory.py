@@ -32,7 +32,7 @@ from lenswatch.evidence.recordings.directory import CameraOfPath
 from lenswatch.evidence.recordings.filenames import find_time
 from lenswatch.evidence.recordings.files import MOVIES, PICTURES, WalkFaults, walk
 
-__all__ = ["manifests", "read"]
+__all__ = ["manifests", "read", "taken_at"]
 
 _COLUMNS: Final = (
     "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "LastModifiedDate",
@@ -78,6 +78,11 @@ def manifests(folder: Path) -> list[str]:
     faults = WalkFaults([])
     names = [f.relative for f in walk(folder, faults) if f.relative.endswith("manifest.json")]
     return sorted(names, key=lambda name: find_time(name.replace("-", "")).begin)
+
+
+def taken_at(folder: Path, name: str) -> int:
+    """When the inventory of a manifest was taken, microseconds UTC; NEVER where it does not say."""
+    return _taken(_json(folder / name, name).get("creationTimestamp"))
 
 
 def _json(path: Path, described: str) -> dict[str, Any]:
