@@ -221,8 +221,8 @@ def _walk(
                 while end - at >= 4:
                     set_id = _u16(buffer, at)
                     length = _u16(buffer, at + 2)
-                    if version == 9 and set_id == 9:
-                        # id 9 is reserved: in a raw file the next header ends a v9 message
+                    if version == 9 and (set_id == 5 or set_id == 7 or set_id == 9 or set_id == 10):
+                        # reserved ids: in a raw file the next header ends a v9 message
                         break
                     if length < 4:
                         if length != 0 or set_id != 0:  # zeros are padding

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenswatch_kernels import conversations, key_table, packets, pcap, sequences, sightings
+from lenswatch_kernels import flow_cache, key_table, packets, pcap, sequences, sightings
 from lenswatch_kernels.export_payloads import IPFIX, NETFLOW, OTHER, SFLOW, classify_payloads
 from tests.fuzz.flows import seeds
 from tests.reference import captures as naive
@@ -173,24 +173,24 @@ def test_flow_cache_sums_and_timeouts() -> None:
     count = 40
     generator = np.random.default_rng(1)
     which = generator.integers(0, 3, count)
-    keys = np.zeros((count, conversations.KEYS), np.uint64)
+    keys = np.zeros((count, flow_cache.KEYS), np.uint64)
     keys[:, 4] = which.astype(np.uint64)
     size = generator.integers(40, 1500, count)
     zero = np.zeros(count, np.int64)
-    cache = conversations.FlowCache(16)
+    cache = flow_cache.FlowCache(16)
     data = np.zeros(1, np.uint8)
-    records = conversations.gather_flows(
+    records = flow_cache.gather_flows(
         cache, data, keys, np.arange(count) * 1000, size, zero, zero, zero, zero - 1, zero, zero,
         active_ns=10_000, idle_ns=10**9,
     )  # fmt: skip
-    last = conversations.end_flows(cache)
+    last = flow_cache.end_flows(cache)
     for flow in range(3):
         total = sum(
-            int(part.entries[part.keys[:, 4] == flow, conversations.OCTETS].sum())
+            int(part.entries[part.keys[:, 4] == flow, flow_cache.OCTETS].sum())
             for part in (records, last)
         )
         assert total == size[which == flow].sum()
-    spans = records.entries[:, conversations.END] - records.entries[:, conversations.START]
+    spans = records.entries[:, flow_cache.END] - records.entries[:, flow_cache.START]
     assert len(spans) > 0
     assert spans.max() < 10_000
 

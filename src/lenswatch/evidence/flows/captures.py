@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lenswatch.evidence.flows.export_state import Datagrams
 from lenswatch.evidence.flows.table import Direction, FlowTable, empty
-from lenswatch_kernels import conversations, packets, pcap
+from lenswatch_kernels import flow_cache, packets, pcap
 from lenswatch_kernels.export_payloads import OTHER, SFLOW, classify_payloads
 
 BATCH_PACKETS = 1 << 17
@@ -160,14 +160,14 @@ class TrafficReader:
     def __init__(self, exporter: int, file: int, active_s: float = ACTIVE_S) -> None:
         self._exporter = exporter
         self._file = file
-        self._cache = conversations.FlowCache()
+        self._cache = flow_cache.FlowCache()
         self._active_ns = int(active_s * 1e9)
 
     def add(self, data: NDArray[np.uint8], batch: CaptureBatch) -> FlowTable:
         """Flows that ended within this batch."""
         columns = batch.columns
         integers = columns.integers
-        keys = np.empty((len(columns.packet), conversations.KEYS), np.uint64)
+        keys = np.empty((len(columns.packet), flow_cache.KEYS), np.uint64)
         keys[:, 0] = columns.source_high
         keys[:, 1] = columns.source_low
         keys[:, 2] = columns.destination_high
@@ -177,7 +177,7 @@ class TrafficReader:
             | (integers[:, packets.SOURCE_PORT] << 16)
             | integers[:, packets.DESTINATION_PORT]
         ).astype(np.uint64)
-        records = conversations.gather_flows(
+        records = flow_cache.gather_flows(
             self._cache,
             data,
             keys,
@@ -196,13 +196,13 @@ class TrafficReader:
 
     def finish(self) -> FlowTable:
         """Flows that the end of the capture ends."""
-        return self._table(conversations.end_flows(self._cache))
+        return self._table(flow_cache.end_flows(self._cache))
 
-    def _table(self, records: conversations.FlowRecords) -> FlowTable:
+    def _table(self, records: flow_cache.FlowRecords) -> FlowTable:
         keys, entries = records.keys, records.entries
         table = empty(len(keys))
         columns = {name: getattr(table, name) for name in FlowTable.__dataclass_fields__}
-        start, end = entries[:, conversations.START], entries[:, conversations.END]
+        start, end = entries[:, flow_cache.START], entries[:, flow_cache.END]
         columns.update(
             exporter=np.full(len(keys), self._exporter, np.uint32),
             start_ms=np.where(start >= 0, start // 1_000_000, -1),
@@ -214,14 +214,14 @@ class TrafficReader:
             source_port=(keys[:, 4] >> np.uint64(16)).astype(np.uint16),
             destination_port=keys[:, 4].astype(np.uint16),
             protocol=(keys[:, 4] >> np.uint64(32)).astype(np.uint8),
-            octets=entries[:, conversations.OCTETS].astype(np.uint64),
-            packets=entries[:, conversations.PACKETS].astype(np.uint64),
+            octets=entries[:, flow_cache.OCTETS].astype(np.uint64),
+            packets=entries[:, flow_cache.PACKETS].astype(np.uint64),
             sampling=np.ones(len(keys), np.uint32),
-            tcp_flags=entries[:, conversations.FLAGS].astype(np.uint16),
+            tcp_flags=entries[:, flow_cache.FLAGS].astype(np.uint16),
             direction=np.full(len(keys), Direction.UNKNOWN, np.uint8),
-            application=entries[:, conversations.APPLICATION].astype(np.uint8),
-            ssrc=entries[:, conversations.SSRC].astype(np.uint32),
+            application=entries[:, flow_cache.APPLICATION].astype(np.uint8),
+            ssrc=entries[:, flow_cache.SSRC].astype(np.uint32),
             file=np.full(len(keys), self._file, np.uint32),
-            offset=entries[:, conversations.PLACE].copy(),
+            offset=entries[:, flow_cache.PLACE].copy(),
         )
         return FlowTable(**columns)
