@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 
+_VERDICTS = {
+    "pass": "pass",
+    "fail": "fail",
+    "inconclusive": "inconclusive",
+    "not-applicable": "n/a",
+    "excepted": "excepted",
+}
+
 _STAGES = {
     "digest": "Fingerprint the evidence",
     "flows": "Read flow records",
@@ -104,24 +112,20 @@ def print_result(console: Console, result: AuditResult) -> None:
         + (f" (at most {score.high:.1f} if all that is open turned out well)"
            if score.high > score.low else "")
     )  # fmt: skip
-    table = Table(show_edge=False, pad_edge=False)
-    table.add_column("Control")
-    for name in ("pass", "fail", "inconclusive", "not-applicable", "excepted"):
-        table.add_column(name, justify="right")
     counts: dict[str, dict[str, int]] = {}
     for finding in result.findings:
         row = counts.setdefault(finding.control, {})
         row[str(finding.verdict)] = row.get(str(finding.verdict), 0) + 1
+    shown = [name for name in _VERDICTS if any(name in row for row in counts.values())]
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("Control", no_wrap=True)
+    for name in shown:
+        table.add_column(_VERDICTS[name], justify="right")
     for control, row in sorted(counts.items()):
-        table.add_row(
-            escape(control),
-            *(
-                str(row.get(name, ""))
-                if name != "fail" or name not in row
-                else f"[red]{row[name]}[/]"
-                for name in ("pass", "fail", "inconclusive", "not-applicable", "excepted")
-            ),
-        )
+        cells = [str(row.get(name, "")) for name in shown]
+        if "fail" in row:
+            cells[shown.index("fail")] = f"[red]{row['fail']}[/]"
+        table.add_row(escape(control), *cells)
     console.print(table)
     if result.measurements.problems:
         wrong = sum(not problem.warning for problem in result.measurements.problems)
