@@ -46,23 +46,32 @@ class SightingTable:
         source_low: NDArray[np.uint64],
         destination_high: NDArray[np.uint64],
         destination_low: NDArray[np.uint64],
-        ports: NDArray[np.uint64],
+        protocol: NDArray[np.uint8],
+        source_port: NDArray[np.uint16],
+        destination_port: NDArray[np.uint16],
+        exporter: NDArray[np.uint32],
         observer: NDArray[np.int64],
-    ) -> None:
-        """Take in records. O(records).
+    ) -> NDArray[np.int64]:
+        """Take in records; gives the records of each exporter. O(records).
 
-        ``ports`` packs protocol, source and destination port into one number; ``observer`` is not
-        negative.
+        ``observer`` maps exporters to those who count as one; it is not negative. Raises
+        ``ValueError`` for columns of different lengths or an exporter that has no observer.
         """
         count = source_high.shape[0]
-        for column in (source_low, destination_high, destination_low, ports, observer):
+        columns = (source_low, destination_high, destination_low, protocol, source_port)
+        for column in (*columns, destination_port, exporter):
             if column.shape != (count,):
                 raise ValueError("columns must be equally long")
+        records = np.zeros(observer.shape[0] + 1, np.int64)
         with np.errstate(over="ignore"):  # hashing wraps on purpose
             _add(
-                source_high, source_low, destination_high, destination_low, ports, observer,
-                self._digests, self._observers, self._again, self._state,
+                source_high, source_low, destination_high, destination_low, protocol, source_port,
+                destination_port, exporter, observer, records, self._digests, self._observers,
+                self._again, self._state,
             )  # fmt: skip
+        if records[-1]:
+            raise ValueError("an exporter has no observer")
+        return records[:-1]
 
 
 @kernel
@@ -107,32 +116,56 @@ def _add(
     source_low: NDArray[np.uint64],
     destination_high: NDArray[np.uint64],
     destination_low: NDArray[np.uint64],
-    ports: NDArray[np.uint64],
+    protocol: NDArray[np.uint8],
+    source_port: NDArray[np.uint16],
+    destination_port: NDArray[np.uint16],
+    exporter: NDArray[np.uint32],
     observer: NDArray[np.int64],
+    records: NDArray[np.int64],
     digests: NDArray[np.uint64],
     observers: NDArray[np.int64],
     again: NDArray[np.int64],
     state: NDArray[np.int64],
 ) -> None:
-    """``state``: flows followed, zero bits asked for, most flows."""
+    """``state``: flows followed, zero bits asked for, most flows. The last of ``records`` counts
+    those of exporters that are out of range, and ends the walk."""
     size = digests.shape[0]
+    known = observer.shape[0]
+    who = np.int64(-1)
+    run = 0
     for row in range(source_high.shape[0]):
+        # records of one exporter come in runs: count them so
+        if np.int64(exporter[row]) != who:
+            if who >= 0:
+                records[who] += row - run
+            who = np.int64(exporter[row])
+            run = row
+            if who >= known:
+                records[known] += 1
+                return
         digest = (source_low[row] ^ (source_high[row] * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(
             0xD6E8FEB86659FD93
         )
         digest ^= destination_low[row] ^ (destination_high[row] * np.uint64(0xC2B2AE3D27D4EB4F))
-        digest = _mix(_mix(digest) ^ ports[row])
+        ports = (
+            (np.uint64(protocol[row]) << np.uint64(32))
+            | (np.uint64(source_port[row]) << np.uint64(16))
+            | np.uint64(destination_port[row])
+        )
+        digest = _mix(_mix(digest) ^ ports)
         if digest & ((np.uint64(1) << np.uint64(state[1])) - np.uint64(1)) != 0:
             continue
         slot = np.int64((digest >> np.uint64(24)) & np.uint64(size - 1))
         while observers[slot] >= 0 and digests[slot] != digest:
             slot = (slot + 1) & (size - 1)
         if observers[slot] >= 0:
-            if observers[slot] != observer[row]:
+            if observers[slot] != observer[who]:
                 again[slot] += 1
         else:
             digests[slot] = digest
-            observers[slot] = observer[row]
+            observers[slot] = observer[who]
             state[0] += 1
             if state[0] >= state[2]:
                 _halve(digests, observers, again, state)
+    if who >= 0:
+        records[who] += source_high.shape[0] - run

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from lenswatch_kernels import flow_cache, key_table, packets, pcap, sequences, sightings
 from lenswatch_kernels.export_payloads import IPFIX, NETFLOW, OTHER, SFLOW, classify_payloads
@@ -133,14 +134,26 @@ def test_sequences_that_count_their_own_records_and_late_messages() -> None:
     assert state[1, sequences.LOST] == 0
 
 
+def see(
+    table: sightings.SightingTable, flow: NDArray[np.uint64], exporter: NDArray[np.uint32]
+) -> list[int]:
+    zero = np.zeros(len(flow), np.uint64)
+    port = flow.astype(np.uint16)
+    records = table.add(
+        zero, flow, zero, flow * np.uint64(7), port.astype(np.uint8), port, port, exporter,
+        np.arange(4),
+    )  # fmt: skip
+    return [int(count) for count in records]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3)), max_size=200))
 def test_sightings_like_a_dictionary(rows: list[tuple[int, int]]) -> None:
     table = sightings.SightingTable()
     flow = np.array([row[0] for row in rows], np.uint64)
-    zero = np.zeros(len(rows), np.uint64)
-    observer = np.array([row[1] for row in rows], np.int64)
-    table.add(zero, flow, zero, flow * np.uint64(7), flow, observer)
+    exporter = np.array([row[1] for row in rows], np.uint32)
+    records = see(table, flow, exporter)
+    assert records == [sum(row[1] == who for row in rows) for who in range(4)]
     assert table.exact
     assert table.duplicates == naive.second_sightings(((item[0],), item[1]) for item in rows)
 
@@ -148,12 +161,16 @@ def test_sightings_like_a_dictionary(rows: list[tuple[int, int]]) -> None:
 def test_sightings_of_many_flows_are_estimated() -> None:
     table = sightings.SightingTable(most=256)
     flow = np.arange(4000, dtype=np.uint64)
-    zero = np.zeros(4000, np.uint64)
-    for observer in (0, 1):
-        table.add(zero, flow, zero, flow, flow, np.full(4000, observer))
+    for exporter in (0, 1):
+        see(table, flow, np.full(4000, exporter, np.uint32))
     assert not table.exact
     # 4,000 second sightings, from at least 128 flows: six standard deviations are 53 %
     assert 1880 < table.duplicates < 6120
+
+
+def test_sightings_of_an_unknown_exporter_are_refused() -> None:
+    with pytest.raises(ValueError, match="no observer"):
+        see(sightings.SightingTable(), np.zeros(2, np.uint64), np.array([0, 4], np.uint32))
 
 
 def test_key_table_like_a_dictionary() -> None:

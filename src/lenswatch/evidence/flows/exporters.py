@@ -88,11 +88,12 @@ class ExporterBook:
             self.entries.append(key)
         return row
 
-    def note(self, table: FlowTable) -> None:
-        """Take in the durations and counts of a batch."""
+    def note(self, table: FlowTable, counts: NDArray[np.int64] | None = None) -> None:
+        """Take in a batch: its durations, and its records by exporter where they are counted."""
         if not len(table):
             return
-        counts = np.bincount(table.exporter, minlength=len(self.entries))
+        if counts is None:
+            counts = np.bincount(table.exporter, minlength=len(self.entries))
         for row in np.flatnonzero(counts):
             self.records[int(row)] = self.records.get(int(row), 0) + int(counts[row])
         part = slice(None, None, _SAMPLE if len(table) > 4096 else 1)

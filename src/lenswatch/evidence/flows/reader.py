@@ -185,8 +185,8 @@ class FlowReader:
             try:
                 for table in self._read(row, path):
                     if len(table):
-                        self._book.note(table)
-                        self._sightings.add(table, self._address_of_exporter())
+                        counts = self._sightings.add(table, self._address_of_exporter())
+                        self._book.note(table, counts)
                         yield table
             except OSError as error:
                 self._problem(row, f"cannot be read: {error.strerror}", "check its permissions")

@@ -190,13 +190,19 @@ class SightingCounter:
         """
         return self._table.duplicates
 
-    def add(self, table: FlowTable, address: NDArray[np.int64]) -> None:
-        """Take in a batch; ``address`` maps exporters to devices."""
-        self._table.add(
+    def add(self, table: FlowTable, address: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Take in a batch; gives the records of each exporter.
+
+        ``address`` maps exporters to devices.
+        """
+        return self._table.add(
             table.source_high,
             table.source_low,
             table.destination_high,
             table.destination_low,
-            packed_ports(table),
-            address[table.exporter],
+            table.protocol,
+            table.source_port,
+            table.destination_port,
+            table.exporter,
+            address,
         )

@@ -160,7 +160,7 @@ def test_reduced_sizes(tmp_path: Path) -> None:
 
 def test_the_enterprise_bit_is_only_that_of_ipfix(tmp_path: Path) -> None:
     """In v9 an element above 32767 is an element (Cisco ASA's 33000 and on), no enterprise."""
-    fields = [(0x8000 | 1, 4), (1, 4)]
+    fields: Fields = [(0x8000 | 1, 4), (1, 4)]
     data = a_set(300, struct.pack(">II", 11, 22))
     table, _, _ = read(tmp_path, netflow9(a_set(0, template(300, fields)) + data))
     assert table.octets.tolist() == [22]
