@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lenswatch.evidence.flows.aggregate import StreamingSums
 from lenswatch.evidence.flows.exporters import address_text
 from lenswatch.evidence.flows.sightings import deduplicate
-from lenswatch.evidence.flows.table import Application, FlowTable, concatenate
+from lenswatch.evidence.flows.spool import FlowSpool
+from lenswatch.evidence.flows.table import Application, FlowTable
 
 if TYPE_CHECKING:
     from lenswatch.evidence.flows.reader import FlowReader
@@ -32,34 +36,50 @@ def top_talkers(
     count: int,
     *,
     once: bool,
+    memory_bytes: int = 1 << 29,
 ) -> list[dict[str, Any]]:
-    """The ``count`` keys with most bytes, scaled by sampling (an unknown rate counts as 1)."""
-    table = concatenate(list(tables))
-    if once:
-        table, _ = deduplicate(table, _devices(reader))
-    if not len(table):
-        return []
-    keys = np.stack([getattr(table, name).astype(np.uint64) for name in columns], axis=1)
-    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    rate = np.maximum(table.sampling, 1).astype(np.uint64)
-    octets = np.zeros(len(unique), np.uint64)
-    packets = np.zeros(len(unique), np.uint64)
-    np.add.at(octets, inverse, table.octets * rate)
-    np.add.at(packets, inverse, table.packets * rate)
-    records = np.bincount(inverse, minlength=len(unique))
-    total = max(1, int(octets.sum()))
-    order = np.lexsort((*unique.T[::-1], -octets.astype(np.float64)))[:count]
-    exporters = reader.exporters
+    """The ``count`` keys with most bytes, scaled by sampling (an unknown rate counts as 1).
+
+    Records and sums beyond about ``memory_bytes`` go to temporary files.
+    """
+    folder = Path(tempfile.gettempdir())
+    with (
+        FlowSpool(memory_bytes // 2, folder) as spool,
+        StreamingSums(len(columns), 2, memory_bytes=memory_bytes // 2, spill_to=folder) as sums,
+    ):
+        if once:
+            for table in tables:
+                spool.add(table)
+            devices = _devices(reader)
+            tables = (deduplicate(part, devices)[0] for part in spool.parts())
+        for table in tables:
+            rate = np.maximum(table.sampling, 1).astype(np.uint64)
+            keys = [getattr(table, name).astype(np.uint64) for name in columns]
+            sums.add(keys, [table.octets * rate, table.packets * rate])
+        best: list[tuple[Any, ...]] = []
+        total = 0
+        for part in sums.results():
+            total += int(part.sums[0].sum())
+            order = np.lexsort((*part.keys[::-1], ~part.sums[0]))[:count]  # most bytes first
+            best += [
+                (
+                    -int(part.sums[0][row]),
+                    tuple(int(column[row]) for column in part.keys),
+                    int(part.sums[1][row]),
+                    int(part.counts[row]),
+                )
+                for row in order
+            ]
+            best = sorted(best)[:count]
     return [
         {
-            "key": _named(by, [int(value) for value in unique[row]], exporters),
-            "records": int(records[row]),
-            "packets": int(packets[row]),
-            "octets": int(octets[row]),
-            "share": int(octets[row]) / total,
+            "key": _named(by, list(key), reader.exporters),
+            "records": records,
+            "packets": packets,
+            "octets": -octets,
+            "share": -octets / max(1, total),
         }
-        for row in order
+        for octets, key, packets, records in best
     ]
 
 
@@ -84,12 +104,32 @@ def _named(by: str, values: list[int], exporters: tuple[Any, ...]) -> dict[str, 
 
 
 def observed_paths(
-    tables: Iterable[FlowTable], reader: FlowReader, count: int
+    tables: Iterable[FlowTable],
+    reader: FlowReader,
+    count: int,
+    *,
+    memory_bytes: int = 1 << 29,
 ) -> list[dict[str, Any]]:
-    """Flows with more than one observer, most bytes first."""
-    table, seen = deduplicate(concatenate(list(tables)), _devices(reader))
-    if not len(table):
-        return []
+    """Flows with more than one observer, most bytes first.
+
+    Records beyond about ``memory_bytes`` go to temporary files.
+    """
+    best: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    with FlowSpool(memory_bytes) as spool:
+        for table in tables:
+            spool.add(table)
+        devices = _devices(reader)
+        for part in spool.parts():
+            best += _paths_of(part, devices, reader, count)
+            best = sorted(best, key=lambda item: item[0])[:count]
+    return [row for _, row in best]
+
+
+def _paths_of(
+    part: FlowTable, devices: Any, reader: FlowReader, count: int
+) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """The flows of one part with more than one observer, and what they are sorted by."""
+    table, seen = deduplicate(part, devices)
     observers = np.bincount(seen.flow)
     octets = np.zeros(len(observers), np.uint64)
     np.add.at(octets, seen.flow_of_row, table.octets)
@@ -100,24 +140,25 @@ def observed_paths(
     exporters = reader.exporters
     result = []
     for flow in order:
-        row = first_row[flow]
-
-        def end(side: str, row: Any = row) -> str:
-            text = address_text(
-                getattr(table, f"{side}_high")[row], getattr(table, f"{side}_low")[row]
-            )
-            return f"{text} port {int(getattr(table, f'{side}_port')[row])}"
-
-        result.append(
-            {
-                "source": end("source"),
-                "destination": end("destination"),
-                "protocol": int(table.protocol[row]),
-                "octets": int(octets[flow]),
-                "path": [
-                    f"{exporters[item].address or 'unknown'}/{exporters[item].observation_domain}"
-                    for item in seen.path(int(flow))
-                ],
-            }
-        )
+        row = int(first_row[flow])
+        path = [
+            f"{exporters[item].address or 'unknown'}/{exporters[item].observation_domain}"
+            for item in seen.path(int(flow))
+        ]
+        told = {
+            "source": _end(table, "source", row),
+            "destination": _end(table, "destination", row),
+            "protocol": int(table.protocol[row]),
+            "octets": int(octets[flow]),
+            "path": path,
+        }
+        place = (int(table.start_ms[row]), told["source"], told["destination"])
+        result.append(((-int(octets[flow]), *place, told["protocol"]), told))
     return result
+
+
+def _end(table: FlowTable, side: str, row: int) -> str:
+    text = address_text(
+        int(getattr(table, f"{side}_high")[row]), int(getattr(table, f"{side}_low")[row])
+    )
+    return f"{text} port {int(getattr(table, f'{side}_port')[row])}"
