@@ -208,18 +208,19 @@ def _copies(
 
     from lenswatch.errors import UsageError
     from lenswatch.evidence.recordings.clocks import NEVER, microseconds
-    from lenswatch.evidence.recordings.s3_inventory import manifests, taken_at
+    from lenswatch.evidence.recordings.s3_inventory import manifests, origin
 
     copies = []
     if every_manifest:
         if store.system != "s3-inventory" or store.manifest or earlier:
             raise UsageError("--every-manifest is for s3-inventory, alone")
         folder = store.folder(Path())
-        copies = [
-            (replace(store, manifest=name), taken_at(folder, name)) for name in manifests(folder)
-        ]
-        if any(taken == NEVER for _, taken in copies):
+        origins = {name: origin(folder, name) for name in manifests(folder)}
+        if len({what for what, _ in origins.values()}) > 1:
+            raise UsageError("inventories of several buckets or rules; name the folder of one")
+        if any(taken == NEVER for _, taken in origins.values()):
             raise UsageError("a manifest does not say when it was taken (creationTimestamp)")
+        copies = [(replace(store, manifest=name), taken) for name, (_, taken) in origins.items()]
     elif earlier:
         for text in earlier:
             moment, _, folder_name = text.partition("=")

@@ -125,6 +125,9 @@ def test_every_manifest_is_a_copy(tmp_path: Path) -> None:
     assert code == 1
     (line,) = [line for line in output.splitlines() if line.startswith("recording ")]
     assert [cell.strip() for cell in line.split("│")[1:3]] == ["3", "1"]
+    put(tmp_path / "2026-01-04T01-00Z" / "manifest.json", b'{"sourceBucket": "another"}')
+    done = RUN.invoke(app, ["recordings", "s3-inventory", str(tmp_path), "--every-manifest"])
+    assert done.exit_code != 0
 
 
 def test_wrong_copies(tmp_path: Path) -> None:

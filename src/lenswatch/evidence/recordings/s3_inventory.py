@@ -32,7 +32,7 @@ from lenswatch.evidence.recordings.directory import CameraOfPath
 from lenswatch.evidence.recordings.filenames import find_time
 from lenswatch.evidence.recordings.files import MOVIES, PICTURES, WalkFaults, walk
 
-__all__ = ["manifests", "read", "taken_at"]
+__all__ = ["manifests", "origin", "read"]
 
 _COLUMNS: Final = (
     "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "LastModifiedDate",
@@ -80,9 +80,15 @@ def manifests(folder: Path) -> list[str]:
     return sorted(names, key=lambda name: find_time(name.replace("-", "")).begin)
 
 
-def taken_at(folder: Path, name: str) -> int:
-    """When the inventory of a manifest was taken, microseconds UTC; NEVER where it does not say."""
-    return _taken(_json(folder / name, name).get("creationTimestamp"))
+def origin(folder: Path, name: str) -> tuple[str, int]:
+    """What a manifest is an inventory of (bucket and folder of its configuration), and when it was
+    taken, microseconds UTC; NEVER where it does not say.
+    """
+    manifest = _json(folder / name, name)
+    configuration = Path(name).parent.parent.as_posix()
+    return f"{manifest.get('sourceBucket', '')}/{configuration}", _taken(
+        manifest.get("creationTimestamp")
+    )
 
 
 def _json(path: Path, described: str) -> dict[str, Any]:
