@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -64,6 +65,29 @@ class Status:
     exporters: list[dict[str, Any]] = field(default_factory=list)
 
 
+def _load_kernels() -> None:
+    """Decode one message before anybody can send one.
+
+    Loading compiled code takes seconds on a busy machine and keeps the receiving thread waiting:
+    meanwhile the socket's buffer would run over.
+    """
+    import pyarrow.parquet  # noqa: F401
+
+    fields = struct.pack(">HHHHHHHH", 8, 4, 1, 4, 22, 4, 21, 4)
+    sets = (
+        struct.pack(">HHHH", 0, 24, 256, 4) + fields + struct.pack(">HHIIII", 256, 20, 1, 2, 3, 4)
+    )
+    message = struct.pack(">HHIIII", 9, 2, 5, 1_000_000_000, 1, 1) + sets
+    buffer = np.frombuffer(message, np.uint8)
+    whole, nothing = np.array([len(message)], np.int64), np.zeros(1, np.int64)
+    classify_payloads(buffer, nothing, whole)
+    book = ExporterBook()
+    address = np.array([book.address(0, 0)], np.uint32)
+    datagrams = Datagrams(nothing, whole, address, nothing.astype(np.uint32), nothing, nothing)
+    book.note(ExportDecoder(book).decode(buffer, datagrams))
+    SflowDecoder(book).decode(buffer, datagrams)
+
+
 class Collector:
     """Collects until `stop` is called or ``duration_s`` is over."""
 
@@ -85,6 +109,7 @@ class Collector:
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(".collected-*.partial"):
             leftover.unlink(missing_ok=True)
+        _load_kernels()
         self._socket = open_socket(host, port, buffer_bytes)
         self.port: int = self._socket.getsockname()[1]
         self._receiver = Receiver(self._socket)
