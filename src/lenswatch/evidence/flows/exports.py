@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch.evidence.flows import applications, fields
+from lenswatch.evidence.flows import fields
 from lenswatch.evidence.flows import templates as layout
+from lenswatch.evidence.flows.export_details import estimate_start, full_records, learn
 from lenswatch.evidence.flows.export_state import (
     MOST_HELD_BYTES,
     MOST_HELD_SETS,
@@ -381,7 +382,7 @@ class ExportDecoder:
             known = self._plans[plan]
             if known.template.options:
                 for record in fields.records(known.template, item.body):
-                    self._learn(int(session[row]), record)
+                    learn(self.sessions[session[row]], record)
                 records[row] = 0
         base = columns[:, 5].copy()
         for held in np.flatnonzero(base == NO_BASE):
@@ -400,7 +401,9 @@ class ExportDecoder:
             self.sessions[session[row]].records += int(records[row])
         if self._all_fields:
             for row, (plan, item) in enumerate(ready):
-                self._keep_records(self._plans[plan].template, item.body, context, row, 0)
+                self.full_records.extend(
+                    full_records(self._plans[plan].template, item.body, context, row, 0)
+                )
         return self._records(buffer, offset, length, set_plan, records, context)
 
     def _rows_of(self, session: NDArray[np.int64]) -> NDArray[np.uint32]:
@@ -461,28 +464,7 @@ class ExportDecoder:
             body = buffer[at : at + length].tobytes()
             template = self._plans[set_plan[row]].template
             for record in fields.records(template, body):
-                self._learn(int(set_session[row]), record)
-
-    def _learn(self, session_row: int, record: dict[str, fields.Value]) -> None:
-        session = self.sessions[session_row]
-        session.options_records += 1
-        session.sampling.learn(record)
-        identifier, name = record.get("applicationId"), record.get("applicationName")
-        if (
-            isinstance(identifier, str)
-            and isinstance(name, str)
-            and len(session.names) < applications.MOST_NAMES
-        ):
-            number = applications.by_name(name)
-            if number:
-                session.names[_application_number(identifier)] = number
-        timeout = record.get("flowActiveTimeout")
-        if isinstance(timeout, int) and timeout > 0:
-            session.active_timeout_s = timeout
-        started = record.get("systemInitTimeMilliseconds")
-        if isinstance(started, str):
-            session.init_ms = _milliseconds(started)
-            session.init_told = True
+                learn(self.sessions[set_session[row]], record)
 
     def _uptime_bases(
         self,
@@ -505,39 +487,10 @@ class ExportDecoder:
         for row in ipfix[first]:
             session = self.sessions[set_session[row]]
             if not session.init_told:
-                self._estimate_start(buffer, index, session, int(row), int(set_plan[row]))
+                estimate_start(buffer, index, session, int(row), self._plans[set_plan[row]])
         starts = np.array([session.init_ms for session in self.sessions], np.int64)
         base[ipfix] = starts[set_session[ipfix]]
         return base
-
-    def _estimate_start(
-        self,
-        buffer: NDArray[np.uint8],
-        index: messages.MessageIndex,
-        session: Session,
-        row: int,
-        plan_row: int,
-    ) -> None:
-        """Bound the start of an exporter that sends uptimes and never says since when (MikroTik).
-
-        It started no later than export time minus the latest uptime in the message; the least of
-        these bounds is the estimate, late by at most the exporter's shortest delay of export.
-        """
-        template = self._plans[plan_row].template
-        size = template.fixed_length
-        if size <= 0:
-            return
-        field_row = self._plans[plan_row].uptime_field
-        place = sum(item.length for item in template.fields[:field_row])
-        width = template.fields[field_row].length
-        if width != 4:
-            return
-        at, length = int(index.set_offset[row]), int(index.set_length[row])
-        count = length // size
-        block = buffer[at : at + count * size].reshape(count, size)[:, place : place + 4]
-        latest = int(np.ascontiguousarray(block).view(">u4").max())
-        bound = int(index.export_ms[index.set_message[row]]) - latest
-        session.init_ms = bound if session.init_ms == NO_BASE else min(session.init_ms, bound)
 
     # -- columns -----------------------------------------------------------------------------
 
@@ -602,29 +555,8 @@ class ExportDecoder:
                 continue
             message = index.set_message[row]
             body = buffer[at : at + length].tobytes()
-            self._keep_records(template, body, context, int(row), int(index.sequence[message]))
-
-    def _keep_records(
-        self, template: Template, body: bytes, context: Context, row: int, sequence: int
-    ) -> None:
-        export_ms, base = int(context.export_ms[row]), int(context.uptime_base[row])
-        for record in fields.records(template, body):
-            start, end = _told_times(record, export_ms, base)
-            self.full_records.append(
-                FullRecord(
-                    template.version,
-                    int(context.exporter[row]),
-                    int(context.domain[row]),
-                    int(context.file[row]),
-                    int(context.place[row]),
-                    export_ms,
-                    sequence,
-                    template.id,
-                    template.options,
-                    record,
-                    start,
-                    end,
-                )
+            self.full_records.extend(
+                full_records(template, body, context, int(row), int(index.sequence[message]))
             )
 
     def drain_full_records(self) -> Iterator[FullRecord]:
@@ -635,42 +567,3 @@ class ExportDecoder:
 
 def _set_key(session_row: int, identifier: int) -> int:
     return (session_row << 16) | identifier
-
-
-def _application_number(text: str) -> int:
-    """Back from ``engine:selector`` to the number that data records carry (4 bytes)."""
-    parts = [int(part) for part in text.split(":")]
-    return (parts[0] << 24) | parts[-1] if len(parts) == 2 else 0
-
-
-def _milliseconds(text: str) -> int:
-    from datetime import datetime
-
-    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-
-
-def _told_times(record: dict[str, fields.Value], export_ms: int, base: int) -> tuple[int, int]:
-    """Start and end in milliseconds since 1970 by whichever elements the record has."""
-
-    def told(uptime: str, *absolute: str) -> int:
-        for name in absolute:
-            value = record.get(name)
-            if isinstance(value, str):
-                return _milliseconds(value)
-        value = record.get(uptime)
-        if isinstance(value, int) and base != NO_BASE:
-            time = base + value
-            return time + ((export_ms + 3_600_000 - time) >> 32) * (1 << 32)
-        return -1
-
-    start = told(
-        "flowStartSysUpTime",
-        "flowStartMilliseconds", "flowStartSeconds", "flowStartMicroseconds",
-        "flowStartNanoseconds", "observationTimeMilliseconds",
-    )  # fmt: skip
-    end = told(
-        "flowEndSysUpTime",
-        "flowEndMilliseconds", "flowEndSeconds", "flowEndMicroseconds",
-        "flowEndNanoseconds", "observationTimeMilliseconds",
-    )  # fmt: skip
-    return start, end
