@@ -12,9 +12,7 @@ largest, about a quarter of the rows, when half of them came; what goes beyond t
 lies in a temporary file, and the end result is put together range by range.
 
 Gaps and islands on sorted intervals: Klee, "Can the measure of a union of intervals be computed in
-less than O(n log n) steps?", 1977; the streaming form here is ours. Sorting spreads a group over
-buckets by the leading bits of its own range of times, as Neubert's flash sort does (Dr. Dobb's
-Journal, February 1998), and goes on within the buckets that are still large.
+less than O(n log n) steps?", 1977; the streaming form here is ours.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lenswatch_kernels._jit import kernel
+from lenswatch_kernels.interval_joining import join_rows
 
 __all__ = ["GroupedIntervals", "IntervalSummary", "held_elsewhere", "merge_intervals"]
 
@@ -40,8 +39,6 @@ _BUFFER_BYTES: Final = 4 + 3 * _PAIR_BYTES
 """A row in the buffer: its group, itself, its copy in order, and what sorting needs meanwhile."""
 _FIRST_BUFFER: Final = 65_536
 """Rows; it doubles as long as joining does not shrink what is in it."""
-_SMALL: Final = 24
-"""Rows from which on a bucket is sorted by insertion."""
 DEFAULT_BUDGET: Final = 1 << 30
 """Bytes of intervals held in memory; only rows in random order come near it."""
 
@@ -346,13 +343,7 @@ def held_elsewhere(
 
 def _sorted_union(group: Groups, pairs: Ints, groups: int, tolerance: int) -> _Union:
     """Union of rows in any order; the arguments are left alone."""
-    starts = np.zeros(groups + 1, np.int64)
-    ordered = np.empty((len(group), 2), np.int64)
-    largest = _partition(group, pairs, starts, ordered)
-    spare = np.empty((largest, 2), np.int64)
-    waiting = np.empty((largest // _SMALL + 1, 2), np.int64)
-    used = _sort_and_join(ordered, starts, tolerance, spare, waiting)
-    return _Union(starts, ordered[:used])
+    return _Union(*join_rows(group, pairs, groups=groups, tolerance=tolerance))
 
 
 @kernel
@@ -418,123 +409,6 @@ def _scan(
             out_pairs[used, 1] = high
             used += 1
     return len(group), used
-
-
-@kernel
-def _partition(group: Groups, pairs: Ints, starts: Ints, out: Ints) -> int:
-    """Bring rows together group by group; the rows of the largest group."""
-    groups = len(starts) - 1
-    for i in range(len(group)):
-        starts[group[i] + 1] += 1
-    largest = 0
-    for k in range(groups):
-        largest = max(largest, starts[k + 1])
-        starts[k + 1] += starts[k]
-    place = starts.copy()
-    for i in range(len(group)):
-        k = place[group[i]]
-        out[k, 0] = pairs[i, 0]
-        out[k, 1] = pairs[i, 1]
-        place[group[i]] = k + 1
-    return largest
-
-
-@kernel
-def _sort_and_join(pairs: Ints, starts: Ints, tolerance: int, spare: Ints, waiting: Ints) -> int:
-    """Sort each group by begin and join it in place; ``starts`` follows; the rows that are left."""
-    used = 0
-    low = starts[0]
-    for g in range(len(starts) - 1):
-        high = starts[g + 1]
-        _sort(pairs, low, high, spare, waiting)
-        first = used
-        for i in range(low, high):
-            begin = pairs[i, 0]
-            end = pairs[i, 1]
-            if used > first and (
-                begin <= pairs[used - 1, 1] or begin - pairs[used - 1, 1] <= tolerance
-            ):
-                if end > pairs[used - 1, 1]:
-                    pairs[used - 1, 1] = end
-            else:
-                pairs[used, 0] = begin
-                pairs[used, 1] = end
-                used += 1
-        low = high
-        starts[g + 1] = used
-    return used
-
-
-@kernel
-def _sort(pairs: Ints, first: int, stop: int, spare: Ints, waiting: Ints) -> None:
-    """Sort rows ``first`` to before ``stop`` by begin.
-
-    Each round spreads rows over up to 2048 buckets by the leading bits of their distance from the
-    first; buckets that stay large wait for a round of their own. A round uses up at least three
-    bits of the distance, so the cost is linear whatever the times are.
-    """
-    place = np.empty(2049, np.int64)
-    waiting[0, 0] = first
-    waiting[0, 1] = stop
-    rounds = 1
-    while rounds > 0:
-        rounds -= 1
-        low = waiting[rounds, 0]
-        high = waiting[rounds, 1]
-        number = high - low
-        if number < 2:
-            continue
-        least = pairs[low, 0]
-        most = least
-        ordered = True
-        for i in range(low + 1, high):
-            begin = pairs[i, 0]
-            ordered &= begin >= pairs[i - 1, 0]
-            least = min(least, begin)
-            most = max(most, begin)
-        if ordered:
-            continue
-        buckets = 8
-        while buckets < 2048 and 2 * buckets < number:
-            buckets *= 2
-        span = np.uint64(most - least)
-        shift = np.uint64(0)
-        while (span >> shift) >= np.uint64(buckets):
-            shift += np.uint64(1)
-        place[: buckets + 1] = 0
-        for i in range(low, high):
-            distance = np.uint64(pairs[i, 0] - least)
-            place[np.int64(distance >> shift) + 1] += 1
-        for k in range(buckets):
-            place[k + 1] += place[k]
-        for i in range(low, high):
-            distance = np.uint64(pairs[i, 0] - least)
-            bucket = np.int64(distance >> shift)
-            spare[place[bucket], 0] = pairs[i, 0]
-            spare[place[bucket], 1] = pairs[i, 1]
-            place[bucket] += 1
-        # now place[k] is where bucket k ends
-        start = 0
-        for k in range(buckets):
-            end = place[k]
-            if end - start > _SMALL:
-                for i in range(start, end):
-                    pairs[low + i, 0] = spare[i, 0]
-                    pairs[low + i, 1] = spare[i, 1]
-                waiting[rounds, 0] = low + start
-                waiting[rounds, 1] = low + end
-                rounds += 1
-            else:
-                for i in range(start, end):
-                    begin = spare[i, 0]
-                    j = low + i
-                    while j > low + start and pairs[j - 1, 0] > begin:
-                        pairs[j, 0] = pairs[j - 1, 0]
-                        pairs[j, 1] = pairs[j - 1, 1]
-                        j -= 1
-                    pairs[j, 0] = begin
-                    pairs[j, 1] = spare[i, 1]
-            start = end
 
 
 @kernel

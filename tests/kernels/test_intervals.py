@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lenswatch_kernels.interval_joining import join_rows
 from lenswatch_kernels.intervals import GroupedIntervals, held_elsewhere, merge_intervals
 from tests.reference import intervals as naive
 
@@ -113,6 +114,24 @@ def test_many_rows_in_no_order(spread: str) -> None:
         else:
             expected.append(row)
     assert list(zip(*(column.tolist() for column in measured), strict=True)) == expected
+
+
+@settings(max_examples=40)
+@given(rows, st.integers(0, 4))
+def test_rows_of_each_group_are_joined(found: list[tuple[int, int, int]], tolerance: int) -> None:
+    group, begin, end = columns(found)
+    pairs = np.stack([begin, end], axis=1)
+    starts, joined = join_rows(group, pairs, groups=3, tolerance=tolerance)
+    for g in range(3):
+        own = [tuple(pair) for pair in joined[starts[g] : starts[g + 1]].tolist()]
+        assert own == naive.islands(found, g, tolerance)
+
+
+def test_rows_that_cannot_be_joined() -> None:
+    with pytest.raises(ValueError, match="must be"):
+        join_rows(np.zeros(2, np.int32), np.zeros((1, 2), np.int64), groups=1)
+    with pytest.raises(ValueError, match=r"0\.\.0"):
+        join_rows(np.ones(1, np.int32), np.zeros((1, 2), np.int64), groups=1)
 
 
 @settings(max_examples=30)
