@@ -1,4 +1,4 @@
-"""What options records say of an exporter, and the records kept with every field."""
+"""What messages and options say of an exporter, and the records kept with every field."""
 
 from __future__ import annotations
 
@@ -8,10 +8,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.flows import applications, fields
-from lenswatch.evidence.flows.export_state import Context, FullRecord, Session
+from lenswatch.evidence.flows.export_state import Context, Datagrams, FullRecord, Session
 from lenswatch.evidence.flows.templates import Plan, Template
 from lenswatch_kernels import export_messages as messages
+from lenswatch_kernels import sequences
 from lenswatch_kernels.record_operations import NO_BASE
+
+
+def follow(
+    index: messages.MessageIndex,
+    session: NDArray[np.int64],
+    set_plan: NDArray[np.int64],
+    records: NDArray[np.int64],
+    datagrams: Datagrams,
+    sessions: list[Session],
+    state: NDArray[np.int64],
+) -> None:
+    """Sequence numbers, message and record counts, clock offsets."""
+    count = index.version.shape[0]
+    units = np.bincount(index.set_message, records, count).astype(np.int64)
+    unknown = np.zeros(count, np.bool_)
+    unknown[index.set_message[(index.set_id >= 256) & (set_plan < 0)]] = True
+    unknown[index.status != messages.OK] = True
+    units[index.version == 9] = 1
+    units[unknown & (index.version != 9)] = -1
+    follow = (session >= 0) & (index.version != 1)
+    sequences.follow_sequences(session[follow], index.sequence[follow], units[follow], state)
+    good = session >= 0
+    per_session = np.bincount(session[good], minlength=len(sessions))
+    set_session = session[index.set_message]
+    used = set_session >= 0
+    counted = np.bincount(set_session[used], records[used], len(sessions))
+    captured = datagrams.capture_ms[index.datagram]
+    timed = good & (captured >= 0) & (index.export_ms > 0)
+    least = np.full(len(sessions), np.iinfo(np.int64).max)
+    if timed.any():
+        np.minimum.at(least, session[timed], captured[timed] - index.export_ms[timed])
+    for row in np.flatnonzero(per_session):
+        item = sessions[row]
+        item.messages += int(per_session[row])
+        item.records += int(counted[row])
+        if least[row] != np.iinfo(np.int64).max:
+            ahead = int(least[row])
+            before = item.clock_offset_ms
+            item.clock_offset_ms = ahead if before is None else min(before, ahead)
 
 
 def learn(session: Session, record: dict[str, fields.Value]) -> None:

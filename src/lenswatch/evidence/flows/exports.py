@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lenswatch.evidence.flows import fields
 from lenswatch.evidence.flows import templates as layout
-from lenswatch.evidence.flows.export_details import estimate_start, full_records, learn
+from lenswatch.evidence.flows.export_details import estimate_start, follow, full_records, learn
 from lenswatch.evidence.flows.export_state import (
     MOST_HELD_BYTES,
     MOST_HELD_SETS,
@@ -181,7 +181,7 @@ class ExportDecoder:
             datagram = index.datagram[message]
             self._break(datagrams, datagram, int(cut[row]), messages.BAD_SET)
         self.losses.cut_sets += int(np.count_nonzero(cut >= 0))
-        self._follow(index, session, set_plan, records, datagrams)
+        follow(index, session, set_plan, records, datagrams, self.sessions, self.sequence_state)
         is_options = np.array([plan.template.options for plan in self._plans], np.bool_)
         options = (set_plan >= 0) & is_options[set_plan]
         self._learn_options(buffer, index, set_session, set_plan, options)
@@ -409,45 +409,6 @@ class ExportDecoder:
     def _rows_of(self, session: NDArray[np.int64]) -> NDArray[np.uint32]:
         rows = np.array([item.row for item in self.sessions] or [0], np.uint32)
         return rows[np.maximum(session, 0)]
-
-    def _follow(
-        self,
-        index: messages.MessageIndex,
-        session: NDArray[np.int64],
-        set_plan: NDArray[np.int64],
-        records: NDArray[np.int64],
-        datagrams: Datagrams,
-    ) -> None:
-        """Sequence numbers, message and record counts, clock offsets."""
-        count = index.version.shape[0]
-        units = np.bincount(index.set_message, records, count).astype(np.int64)
-        unknown = np.zeros(count, np.bool_)
-        unknown[index.set_message[(index.set_id >= 256) & (set_plan < 0)]] = True
-        unknown[index.status != messages.OK] = True
-        units[index.version == 9] = 1
-        units[unknown & (index.version != 9)] = -1
-        follow = (session >= 0) & (index.version != 1)
-        sequences.follow_sequences(
-            session[follow], index.sequence[follow], units[follow], self.sequence_state
-        )
-        good = session >= 0
-        per_session = np.bincount(session[good], minlength=len(self.sessions))
-        set_session = session[index.set_message]
-        used = set_session >= 0
-        counted = np.bincount(set_session[used], records[used], len(self.sessions))
-        captured = datagrams.capture_ms[index.datagram]
-        timed = good & (captured >= 0) & (index.export_ms > 0)
-        least = np.full(len(self.sessions), np.iinfo(np.int64).max)
-        if timed.any():
-            np.minimum.at(least, session[timed], captured[timed] - index.export_ms[timed])
-        for row in np.flatnonzero(per_session):
-            item = self.sessions[row]
-            item.messages += int(per_session[row])
-            item.records += int(counted[row])
-            if least[row] != np.iinfo(np.int64).max:
-                ahead = int(least[row])
-                before = item.clock_offset_ms
-                item.clock_offset_ms = ahead if before is None else min(before, ahead)
 
     # -- options -----------------------------------------------------------------------------
 
