@@ -101,17 +101,16 @@ def _judge(
         return about(reason=f"No rule of the recorder sends footage elsewhere.{resting} {doubt}")
     return measured(
         verdict=Verdict.PASS,
-        confidence=Confidence.MEDIUM if sent is None else Confidence.HIGH,
-        reason=f"No rule of the recorder sends footage elsewhere.{resting}"
-        + (told or " The bundle holds no flows, so only the rules speak."),
+        confidence=Confidence.HIGH,
+        reason=f"No rule of the recorder sends footage elsewhere.{resting}{told}",
     )
 
 
 def _doubt(measurements: Measurements, sent: StoreExports | None) -> str:
-    """Why flows that are there do not clear the store."""
+    """Why the flows do not clear the store; leaving them out must not help."""
     routing = measurements.routing
     if sent is None or routing is None:
-        return ""
+        return _routing.NO_FLOWS
     if sent.node < 0:
         return (
             "Which node holds the store is not declared, so the flows say nothing of it: add "

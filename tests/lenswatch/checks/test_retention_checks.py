@@ -281,15 +281,16 @@ def test_copies(tmp_path: Path) -> None:
 
 
 def test_export_sinks(tmp_path: Path) -> None:
-    def verdict() -> Verdict:
-        return judge(tmp_path, "retention-export-sinks", inventory(a=None), FRIGATE)["store:s"].verdict  # fmt: skip
+    def found() -> Finding:
+        return judge(tmp_path, "retention-export-sinks", inventory(a=None), FRIGATE)["store:s"]
 
     folder = build_frigate(tmp_path, days(8) + "mqtt: {enabled: true, host: h}\n")
-    assert verdict() == Verdict.FAIL
+    assert found().verdict == Verdict.FAIL
     put(folder / "config.yml", (days(8) + "mqtt: {enabled: false}\n").encode())
-    assert verdict() == Verdict.PASS
+    assert found().verdict == Verdict.INCONCLUSIVE  # the rules are clean; flows there are none
+    assert found().reason.startswith("No rule of the recorder")
     (folder / "config.yml").unlink()
-    assert verdict() == Verdict.INCONCLUSIVE
+    assert found().reason.startswith("The recorder's rules are not in the bundle")
 
 
 @pytest.mark.parametrize(
