@@ -42,9 +42,10 @@ def run_audit(
     """Audit the bundle in a folder; write all reports into ``out`` where it is given.
 
     ``packs`` are names of built-in packs or paths of own ones. ``threads`` changes the time taken
-    and nothing else; ``language`` changes the words of the reports for people. Raises :class:`~lenswatch.errors.EvidenceUnusable` where nothing can be
-    audited and :class:`~lenswatch.errors.PolicyError` for a bad pack; any other fault of the
-    evidence becomes a problem, and what depended on it inconclusive.
+    and nothing else; ``language`` changes the words of the reports for people. Raises
+    :class:`~lenswatch.errors.EvidenceUnusable` where nothing can be audited and
+    :class:`~lenswatch.errors.PolicyError` for a bad pack; any other fault of the evidence becomes
+    a problem, and what depended on it inconclusive.
     """
     policy = load_packs(packs)
     checks = load_checks()
