@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenswatch_kernels import masks
+from lenswatch_kernels.fills import find_solids
 from lenswatch_kernels.masks import (
     block_size,
     blur_width,
     evenness,
     find_mosaics,
-    find_solids,
     mosaic_scores,
     softness,
 )

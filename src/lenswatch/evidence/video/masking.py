@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from lenswatch.evidence.video.blur_weights import CONSTANT, WEIGHTS
 from lenswatch.evidence.video.detectors import Detector
 from lenswatch_kernels.boxes import Faces, no_faces, overlaps, suppress
+from lenswatch_kernels.fills import find_solids
 from lenswatch_kernels.masks import (
     evenness,
     find_mosaics,
-    find_solids,
     mosaic_scores,
     softness,
 )
