@@ -74,6 +74,27 @@ def doubt(camera: CameraFaces) -> str:
     return ""
 
 
+CLEAR_SCORE = 0.7
+"""Detector score from which a box is a face and no mosaic that resembles one. Heads behind a mosaic
+of five pixels reach .61, unmasked ones of the same size .83 and more (simulated; docs/faces.md)."""
+
+
+def only_resemblance(camera: CameraFaces) -> str:
+    """Why the faces of a masking camera may be masked heads; empty where one is clearly a face.
+
+    A detector fires on some heads behind a mosaic. Where most heads are masked and not one box is
+    clear, that is what it did, or a mask is too weak: neither is a proven capture.
+    """
+    if not camera.tracks or camera.masks.masked_tracks <= camera.tracks:
+        return ""
+    if camera.best_score >= CLEAR_SCORE:
+        return ""
+    return (
+        f"Among {camera.masks.masked_tracks} masked heads, {camera.tracks} resemble a face, none "
+        f"clearly (at best {camera.best_score:.2f} of 1): look at the video, or record it closer."
+    )
+
+
 def missing_seconds(camera: CameraFaces, upper: float, limit: float) -> float:
     """About how many more seconds without a face would bring the upper bound down to the limit."""
     if upper >= 1.0 or limit <= 0.0:

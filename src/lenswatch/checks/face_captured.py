@@ -62,8 +62,10 @@ def _judge(camera: CameraFaces, control: Control) -> tuple[Verdict, Confidence, 
     sensitivity = _faces.number(control, "sensitivity", _faces.SENSITIVITY)
     ruled_out = max(_faces.number(control, "rule_out_share", _faces.RULE_OUT_SHARE), limit)
     upper = min(camera.share_interval.upper / sensitivity, 1.0)
+    if why_not := _faces.only_resemblance(camera):
+        return Verdict.INCONCLUSIVE, Confidence.LOW, why_not
     if camera.tracks and camera.share_interval.lower > limit:
-        sure = camera.tracks >= 2 or camera.best_score >= 0.7
+        sure = camera.tracks >= 2 or camera.best_score >= _faces.CLEAR_SCORE
         tell = (
             f"{camera.tracks} unmasked {'face' if camera.tracks == 1 else 'faces'} in view, "
             f"{camera.share_with_face:.0%} of {camera.seconds:.0f} s; "

@@ -44,7 +44,13 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             continue
         leaks = camera.masks.leaks
         count = float(len(leaks))
-        if count > limit:
+        if count > limit and camera.best_score < _faces.CLEAR_SCORE:
+            verdict, confidence = Verdict.INCONCLUSIVE, Confidence.LOW
+            reason = (
+                f"{len(leaks)} times something resembled a face where a mask was, never clearly "
+                f"(at best {camera.best_score:.2f} of 1)."
+            )
+        elif count > limit:
             first = leaks[0]
             verdict, confidence = Verdict.FAIL, Confidence.MEDIUM
             reason = (

@@ -69,8 +69,10 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             evidence=_faces.references(camera),
         )
         ruled_out = max(_faces.number(control, "rule_out_share", 0.5), control.max or 0.0)
-        if faces and interval.lower > (control.max or 0.0):
-            sure = faces >= 2 or camera.best_score >= 0.7
+        if why_not := _faces.only_resemblance(camera):
+            yield whole(verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW, reason=why_not)
+        elif faces and interval.lower > (control.max or 0.0):
+            sure = faces >= 2 or camera.best_score >= _faces.CLEAR_SCORE
             yield whole(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH if sure else Confidence.MEDIUM,

@@ -179,7 +179,7 @@ def test_mask_weak() -> None:
 def test_mask_leak() -> None:
     assert judge("mask-leak", camera(masks=MOSAICS)).verdict is Verdict.PASS
     leaky = replace(MOSAICS, leaks=(Leak("video/a/1.mp4", 12.3, 12.3, 44.0),))
-    found = judge("mask-leak", camera(masks=leaky))
+    found = judge("mask-leak", camera(masks=leaky, best_score=0.8))
     assert found.verdict is Verdict.FAIL
     assert found.measured == 1.0
     assert found.evidence[0].location == "12.3 s to 12.3 s"
@@ -197,3 +197,16 @@ def test_capability_over_declared() -> None:
     wide = judge(name, camera(width_px=1280))
     assert wide.verdict is Verdict.FAIL
     assert wide.measured == 2.0
+
+
+@pytest.mark.parametrize("check", ["face-captured", "mask-missing", "mask-leak"])
+def test_masked_heads_that_resemble_faces_are_no_proof(check: str) -> None:
+    masks = replace(MOSAICS, masked_tracks=9, leaks=(Leak("video/a/1.mp4", 1.0, 1.2, 30.0),))
+    made = camera(tracks=2, best_score=0.59, masks=masks)
+    found = judge(check, made, declared=1.0, max=0.0)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "0.59" in found.reason
+    clear = judge(check, replace(made, best_score=0.83), declared=1.0, max=0.0)
+    assert clear.verdict is Verdict.FAIL
+    few = judge(check, replace(made, masks=replace(masks, masked_tracks=1)), declared=1.0, max=0.0)
+    assert few.verdict is (Verdict.INCONCLUSIVE if check == "mask-leak" else Verdict.FAIL)
