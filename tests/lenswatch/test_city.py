@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from lenswatch.audit import run_audit
@@ -96,10 +97,11 @@ def _zero_byte_database(bundle: Path) -> str:
     (bundle / "recordings" / "zero").mkdir()
     (bundle / "recordings" / "zero" / "frigate.db").write_bytes(b"")
     index = bundle / "recordings" / "index.yaml"
-    index.write_text(
-        index.read_text("utf-8").rstrip()
-        + "\n  - {id: zero, system: frigate, path: zero, database: frigate.db, cameras: {}}\n"
+    content = yaml.safe_load(index.read_text("utf-8"))
+    content["stores"].append(
+        {"id": "zero", "system": "frigate", "path": "zero", "database": "frigate.db", "cameras": {}}
     )
+    index.write_text(yaml.safe_dump(content), "utf-8")
     return "recordings/zero/frigate.db"
 
 
