@@ -20,7 +20,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-demo: setup ## Simulate a small city, audit it, print the score, write the report
+# numba compiles a kernel when it is first called and keeps it on disk: call all of them once
+$(VENV)/.compiled: $(VENV)/.installed $(wildcard kernels/lenswatch_kernels/*.py)
+	@echo "Compiling kernels, once: about a minute"
+	@folder=$$(mktemp -d) && $(BIN)/lenswatch demo --cameras 3 --out $$folder/demo >/dev/null && rm -r $$folder
+	@touch $@
+
+demo: $(VENV)/.compiled ## Simulate a small city, audit it, print the score, write the report
 	$(BIN)/lenswatch demo
 
 test: setup ## Run every test, then the kernels again uncompiled and with bounds checks
