@@ -29,7 +29,7 @@ __all__ = ["ALLOWED", "read"]
 ALLOWED: Final = allow(
     Videos="mid ke ext time end size status archive",
     Monitors="mid ke name details.max_keep_days",
-    Users="ke details.days details.event_days details.size",
+    Users="ke details.days",
 )
 _DEFAULT_DAYS: Final = 5.0
 _ARCHIVED: Final = 3
@@ -106,9 +106,7 @@ def _add_settings(reading: StoreReading, rows: RowSource) -> dict[str, str]:
     """
     days_of_group: dict[str, float] = {}
     if rows.columns("Users"):
-        for group, days, _events, _size in rows.select(
-            "Users", ("ke", "details.days", "details.event_days", "details.size")
-        ):
+        for group, days in rows.select("Users", ("ke", "details.days")):
             value = _number(days)
             if value is not None:
                 days_of_group[str(group)] = max(value, days_of_group.get(str(group), 0.0))

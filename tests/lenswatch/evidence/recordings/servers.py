@@ -99,7 +99,10 @@ def mariadb() -> Iterator[Server]:
 
 @contextmanager
 def postgresql() -> Iterator[Server]:
-    """PostgreSQL on a socket; the superuser is called lenswatch."""
+    """PostgreSQL on a socket; the superuser is called lenswatch.
+
+    Every statement that it runs is in ``statements`` in its folder.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL is not installed (apt: postgresql): NOT checked")
@@ -113,7 +116,9 @@ def postgresql() -> Iterator[Server]:
         )  # fmt: skip
         process = subprocess.Popen(
             [*_as(user), str(tools / "postgres"), "-D", str(data), "-k", str(folder),
-             "-c", "listen_addresses=", "-c", "fsync=off"],
+             "-c", "listen_addresses=", "-c", "fsync=off", "-c", "logging_collector=on",
+             "-c", "log_statement=all", "-c", "log_line_prefix=", "-c", f"log_directory={folder}",
+             "-c", "log_filename=statements"],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/",
         )  # fmt: skip
         try:

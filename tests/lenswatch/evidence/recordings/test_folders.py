@@ -112,7 +112,9 @@ def test_motion_names_that_hold_the_day_only(tmp_path: Path, store: Path) -> Non
     assert row["high"] == datetime(2026, 1, 5, 22, 59, 59, tzinfo=UTC)
 
 
-def test_motion_rows_and_files_out_of_step(tmp_path: Path, store: Path) -> None:
+def motion_database(store: Path) -> Path:
+    """A database of motion, made with the sample queries of its manual."""
+    store.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(store / "motion.db")
     connection.executescript(
         "CREATE TABLE security (camera INT, filename TEXT, frame INT, file_type INT,"
@@ -124,6 +126,11 @@ def test_motion_rows_and_files_out_of_step(tmp_path: Path, store: Path) -> None:
         " (1,'/var/lib/motion/s.jpg',1,2,'2026-01-05 12:00:00','x',NULL,'S');"
     )
     connection.close()
+    return store / "motion.db"
+
+
+def test_motion_rows_and_files_out_of_step(tmp_path: Path, store: Path) -> None:
+    motion_database(store)
     for name in ("a.mp4", "s.jpg", "left.mp4"):
         put(store / name, mp4(None))
     put(store / "cut.mp4", mp4(None)[:20])

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (rows of data stay rows)
-"""Frigate: databases of its three kinds of schema, its settings, and everything that escapes."""
+"""Frigate: databases of the schemas of 0.13 to 0.18, its settings, and everything that escapes."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ REVIEW = """CREATE TABLE reviewsegment (id TEXT PRIMARY KEY, camera TEXT, start_
   thumb_path TEXT, in_progress INTEGER);
   CREATE TABLE previews (id TEXT PRIMARY KEY, camera TEXT, path TEXT, start_time DATETIME,
   end_time DATETIME, duration REAL);"""
-MODERN = """CREATE TABLE reviewsegment (id TEXT PRIMARY KEY, camera TEXT, start_time DATETIME,
-  end_time DATETIME, severity TEXT, thumb_path TEXT, data TEXT);
+REVIEW_BY_USER = (
+    REVIEW.replace(" has_been_reviewed INTEGER,", "")
+    + """
   CREATE TABLE userreviewstatus (id INTEGER PRIMARY KEY, user_id TEXT, review_segment_id TEXT,
-  has_been_reviewed INTEGER);
-  CREATE TABLE trigger (camera TEXT, name TEXT, type TEXT, data TEXT, embedding BLOB);
-  CREATE TABLE exportcase (id TEXT PRIMARY KEY, name TEXT, description TEXT);
-  CREATE TABLE export (id TEXT PRIMARY KEY, camera TEXT, name TEXT, date DATETIME, video_path TEXT,
-  thumb_path TEXT, in_progress INTEGER, export_case_id TEXT);
-  CREATE TABLE previews (id TEXT PRIMARY KEY, camera TEXT, path TEXT, start_time DATETIME,
-  end_time DATETIME, duration REAL);"""
+  has_been_reviewed INTEGER);"""
+)
+TRIGGER = "CREATE TABLE trigger (camera TEXT, name TEXT, type TEXT, data TEXT, embedding BLOB);"
+CASES = """CREATE TABLE exportcase (id TEXT PRIMARY KEY, name TEXT, description TEXT);
+  ALTER TABLE export ADD COLUMN export_case_id TEXT;
+  ALTER TABLE recordings ADD COLUMN motion_heatmap TEXT;"""
 SCHEMAS = {
     "0.13": (EVENT + RECORDINGS, "020_update_index_recordings"),
     "0.14": (EVENT + RECORDINGS + REVIEW, "025_create_user_table"),
     "0.15": (EVENT + RECORDINGS + REVIEW, "027_create_explore_index"),
-    "0.18": (EVENT + RECORDINGS + MODERN, "035_add_motion_heatmap"),
+    "0.16": (EVENT + RECORDINGS + REVIEW_BY_USER, "030_create_user_review_status"),
+    "0.17": (EVENT + RECORDINGS + REVIEW_BY_USER + TRIGGER, "032_add_password_changed_at"),
+    "0.18": (EVENT + RECORDINGS + REVIEW_BY_USER + TRIGGER + CASES, "035_add_motion_heatmap"),
 }
 
 
@@ -54,8 +56,9 @@ def build(root: Path, version: str, *, files: bool = True, migration: str = "") 
         name = f"recordings/{begin:%Y-%m-%d}/{begin:%H}/front/{begin:%M.%S}.mp4"
         stamp = begin.timestamp()
         stamp = int(stamp) if stamp.is_integer() else stamp
-        rows.append((f"r{day}", "front", f"/media/frigate/{name}", stamp, stamp + 10, 10.0, 1, 1,
-                     None, 0.01, 1))  # fmt: skip
+        row = (f"r{day}", "front", f"/media/frigate/{name}", stamp, stamp + 10, 10.0, 1, 1, None,
+               0.01, 1)  # fmt: skip
+        rows.append((*row, None) if version == "0.18" else row)
         if files and day != 9:  # the oldest row's file is gone
             put(store / name, mp4(None), modified=begin + timedelta(seconds=10))
     old = NOW - timedelta(days=40)
@@ -98,7 +101,10 @@ def test_rows_and_files_of_every_schema(tmp_path: Path, version: str) -> None:
     assert all(row["size"] == len(mp4(None)) for row in existing)
 
 
-@pytest.mark.parametrize(("version", "keeps"), [("0.13", 1), ("0.14", 1), ("0.15", 0), ("0.18", 0)])
+@pytest.mark.parametrize(
+    ("version", "keeps"),
+    [("0.13", 1), ("0.14", 1), ("0.15", 0), ("0.16", 0), ("0.17", 0), ("0.18", 0)],
+)
 def test_a_favourite_keeps_footage_up_to_0_14(tmp_path: Path, version: str, keeps: int) -> None:
     build(tmp_path, version)
     found = held(read_all(tmp_path, "frigate"))

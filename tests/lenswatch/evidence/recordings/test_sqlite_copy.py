@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from lenswatch.errors import EvidenceError
-from lenswatch.evidence.recordings import frigate, moonfire, sqlite_copy
+from lenswatch.evidence.recordings import sqlite_copy
 from lenswatch.evidence.recordings.sql import ColumnNotAllowed, allow
 from lenswatch.evidence.recordings.sqlite_copy import open_sqlite
-from tests.lenswatch.evidence.recordings.stores import database, read_all, state
-from tests.lenswatch.evidence.recordings.test_frigate import build
+from tests.lenswatch.evidence.recordings.stores import database, state
 
 ALLOWED = allow(t="a b.key", other="x")
 SCHEMA = "CREATE TABLE t (a INTEGER, b TEXT, secret TEXT); CREATE TABLE hidden (x);"
@@ -181,49 +180,6 @@ def test_a_view_in_place_of_a_table_is_no_table(tmp_path: Path) -> None:
     database(path, "CREATE TABLE real (a, secret); CREATE VIEW t AS SELECT secret AS a FROM real;")
     with open_sqlite(path, "db", ALLOWED) as rows:
         assert rows.columns("t") == frozenset()
-
-
-PRIVATE = ("thumbnail", "data", "sub_label", "label", "embedding", "notes", "password",
-           "username", "url", "severity", "thumb_path", "zones", "name")  # fmt: skip
-
-
-def test_no_query_reads_anything_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every statement that SQLite runs for a Frigate store, and every column it touches."""
-    statements: list[str] = []
-    touched: set[tuple[str, str]] = set()
-    original = sqlite_copy._connect
-
-    def traced(copy: Path, described: str, allowed: object) -> sqlite3.Connection:
-        connection = original(copy, described, allowed)  # type: ignore[arg-type]
-        connection.set_trace_callback(statements.append)
-        return connection
-
-    monkeypatch.setattr(sqlite_copy, "_connect", traced)
-    build(tmp_path, "0.18")
-    assert read_all(tmp_path, "frigate").rows
-    assert len(statements) > 4
-    recorder = sqlite3.connect(tmp_path / "recordings" / "s" / "frigate.db")
-
-    def note(action: int, first: str | None, second: str | None, *_: str | None) -> int:
-        if action == sqlite3.SQLITE_READ:
-            touched.add((str(first), str(second)))
-        return sqlite3.SQLITE_OK
-
-    recorder.set_authorizer(note)
-    for statement in statements:
-        recorder.execute(statement).fetchall()
-    recorder.close()
-    assert ("event", "start_time") in touched
-    private = {
-        (t, c) for t, c in touched if c in PRIVATE and t not in ("migratehistory", "sqlite_master")
-    }
-    assert private == set()
-
-
-@pytest.mark.parametrize("module", [frigate, moonfire])
-def test_no_allow_list_names_anything_private(module: object) -> None:
-    for table, columns in module.ALLOWED.items():  # type: ignore[attr-defined]
-        assert columns.isdisjoint(set(PRIVATE) - ({"name"} if table == "migratehistory" else set()))
 
 
 def test_the_copy_is_private_and_gone_afterwards(tmp_path: Path) -> None:
