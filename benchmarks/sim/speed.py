@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lenswatch_sim import bulk, exports, traffic
+from lenswatch_sim import traffic
+from lenswatch_sim.exporters import bulk
+from lenswatch_sim.exporters import frames as export_frames
 from lenswatch_sim.scenes import Scene, View
 
 
@@ -48,7 +50,7 @@ def records(conversations: int = 250_000) -> float:
         routers=(True, True, True),
     )
     rows = talk.rows()
-    exporter = exports.Exporter(1, 2, "ipfix", 7, boot_ms=0)
+    exporter = export_frames.Exporter(1, 2, "ipfix", 7, boot_ms=0)
     sink: Any = Nowhere()
     bulk.write_ipfix(sink, exporter, rows[:1000], 600, 1)
     began = time.process_time()

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from lenswatch_sim import bulk, traffic
 from lenswatch_sim import city as cities
-from lenswatch_sim.exports import RECORDS_A_MESSAGE, Exporter, ExportWriter, open_export
+from lenswatch_sim import traffic
+from lenswatch_sim.exporters import bulk
+from lenswatch_sim.exporters.frames import Exporter, open_export
+from lenswatch_sim.exporters.netflow import RECORDS_A_MESSAGE, ExportWriter
+from lenswatch_sim.exporters.sflow import SflowWriter
 
 
 def router_address(district: int, layer: int) -> str:
@@ -87,11 +90,15 @@ def _write_router(
         domain=domain,
         boot_ms=begin_ms
         - int(np.random.default_rng([city.seed, 30, domain]).integers(3_600_000, 40 * 86_400_000)),
-        sampling=int(settings["sampling"]),
+        sampling=int(settings["sflow_sampling" if form == "sflow" else "sampling"]),
         skew_ms=int(settings["clock_skew_ms"]),
     )
     faults = settings["loss_share"] or settings["reboots"] or exporter.sampling > 1
     timeout = float(settings["active_timeout_s"])
+    if form == "sflow":
+        return _write_sflow(
+            city, path, traffic.cut(conversations, timeout, city.seed), exporter, settings
+        )
     plain = form == "ipfix" and not faults and not exporter.skew_ms
     even = len(conversations) > BULK_FROM and len(np.unique(conversations["first_ms"])) == 1
     if plain and even:
@@ -129,4 +136,27 @@ def _write_router(
         "octets": int(records["octets"].sum()),
         "packets": int(records["packets"].sum()),
         "lost_messages": writer.lost_messages,
+    }
+
+
+def _write_sflow(
+    city: cities.City, path: Path, records: Any, exporter: Exporter, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """One agent's samples and counters; ``octets`` and ``packets`` are what really passed."""
+    rng = np.random.default_rng([city.seed, 32, exporter.domain])
+    sent = []
+    with open_export(path) as file:
+        writer = SflowWriter(file, exporter)
+        for i, part in enumerate(np.array_split(records, int(settings["reboots"]) + 1)):
+            if i and len(part):
+                writer.reboot(int(part["first_ms"].min()) - 1000)
+            sent.append(writer.write(part, rng, float(settings["loss_share"])))
+    return {
+        "format": "sflow",
+        "sampling": exporter.sampling,
+        "records": sum(part.samples for part in sent),
+        "sampled_octets": sum(part.sampled_octets for part in sent),
+        "octets": int(records["octets"].sum()),
+        "packets": int(records["packets"].sum()),
+        "lost_messages": sum(part.lost for part in sent),
     }

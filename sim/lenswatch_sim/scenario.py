@@ -92,6 +92,8 @@ DEFAULTS: dict[str, Any] = {
         "core": "ipfix",
         "active_timeout_s": 60,
         "sampling": 1,
+        # sFlow always samples: one packet in so many.
+        "sflow_sampling": 256,
         "loss_share": 0.0,
         "reboots": 0,
         "clock_skew_ms": 0,
@@ -222,6 +224,7 @@ _POSITIVE = (
     "routing.kbit_per_s",
     "export.active_timeout_s",
     "export.sampling",
+    "export.sflow_sampling",
 )
 
 

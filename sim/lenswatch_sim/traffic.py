@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lenswatch_sim import chance
 from lenswatch_sim import city as cities
-from lenswatch_sim.exports import RECORD
+from lenswatch_sim.exporters.frames import RECORD
 
 TCP, UDP, GRE = 6, 17, 47
 CONVERSATION = np.dtype(

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import socket
 import struct
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lenswatch_sim import bulk, exports, traffic
-
-
-def payloads(path: Path) -> Iterator[bytes]:
-    data = path.read_bytes()
-    at = 24
-    while at < len(data):
-        size = struct.unpack_from("<I", data, at + 8)[0]
-        yield data[at + 16 + 42 : at + 16 + size]
-        at += 16 + size
+from lenswatch_sim import traffic
+from lenswatch_sim.exporters import bulk, frames, netflow
+from tests.sim.collectors import collect, payloads
 
 
 def records(count: int, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    made = np.zeros(count, exports.RECORD)
-    for name in exports.RECORD.names:
+    made = np.zeros(count, frames.RECORD)
+    for name in frames.RECORD.names:
         if not name.endswith("_ms"):
             made[name] = rng.integers(0, 200, count)
     made["octets"] = rng.integers(100, 1_000_000, count)
@@ -40,8 +29,8 @@ def records(count: int, seed: int = 1) -> np.ndarray:
     return made
 
 
-def write(path: Path, form: str, made: np.ndarray, **settings: int) -> exports.ExportWriter:
-    exporter = exports.Exporter(
+def write(path: Path, form: str, made: np.ndarray, **settings: int) -> netflow.ExportWriter:
+    exporter = frames.Exporter(
         traffic.number("10.1.255.1"),
         traffic.number("10.255.0.200"),
         form,
@@ -49,42 +38,10 @@ def write(path: Path, form: str, made: np.ndarray, **settings: int) -> exports.E
         boot_ms=1_794_990_000_000,
         **settings,
     )
-    with exports.open_export(path) as file:
-        writer = exports.ExportWriter(file, exporter)
+    with frames.open_export(path) as file:
+        writer = netflow.ExportWriter(file, exporter)
         writer.write(made)
     return writer
-
-
-def collect(path: Path, folder: Path) -> dict[str, int]:
-    """Send the payloads to a real nfcapd and let nfdump sum up."""
-    for program in ("nfcapd", "nfdump"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: the export was NOT read by a real collector")
-    folder.mkdir()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    collector = subprocess.Popen(
-        ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(folder), "-B", "4000000"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        time.sleep(0.8)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for i, payload in enumerate(payloads(path)):
-                sender.sendto(payload, ("127.0.0.1", port))
-                if i % 20 == 0:
-                    time.sleep(0.003)
-        time.sleep(0.5)
-    finally:
-        collector.terminate()
-        collector.wait(timeout=10)
-    told = subprocess.run(
-        ["nfdump", "-R", str(folder), "-I"], capture_output=True, text=True, timeout=30, check=True
-    ).stdout
-    found = re.findall(r"^([A-Z][a-z ]+): (\d+)$", told, re.M)
-    return {name: int(value) for name, value in found}
 
 
 @pytest.mark.system
@@ -150,9 +107,9 @@ def test_tshark_finds_nothing_malformed(form: str, sampling: int, tmp_path: Path
 
 def test_a_reboot_starts_the_sequence_anew(tmp_path: Path) -> None:
     made = records(100)
-    with exports.open_export(tmp_path / "x.pcap") as file:
-        writer = exports.ExportWriter(
-            file, exports.Exporter(1, 2, "ipfix", 7, boot_ms=1_794_990_000_000)
+    with frames.open_export(tmp_path / "x.pcap") as file:
+        writer = netflow.ExportWriter(
+            file, frames.Exporter(1, 2, "ipfix", 7, boot_ms=1_794_990_000_000)
         )
         writer.write(made[:60])
         writer.reboot(int(made["first_ms"][60]))
@@ -163,9 +120,9 @@ def test_a_reboot_starts_the_sequence_anew(tmp_path: Path) -> None:
 
 def test_lost_messages_leave_a_gap(tmp_path: Path) -> None:
     made = records(100)
-    with exports.open_export(tmp_path / "x.pcap") as file:
-        writer = exports.ExportWriter(
-            file, exports.Exporter(1, 2, "v9", 7, boot_ms=1_794_990_000_000)
+    with frames.open_export(tmp_path / "x.pcap") as file:
+        writer = netflow.ExportWriter(
+            file, frames.Exporter(1, 2, "v9", 7, boot_ms=1_794_990_000_000)
         )
         writer.write(made, np.array([False, True, False, False, False]))
     assert writer.lost_messages == 1
@@ -206,13 +163,13 @@ def test_the_bulk_writer_writes_the_same_records(tmp_path: Path) -> None:
         variation=i,
         routers=(True, True, True),
     )
-    exporter = exports.Exporter(1, 2, "ipfix", 7, boot_ms=1_794_900_000_000)
-    with exports.open_export(tmp_path / "bulk.pcap") as file:
+    exporter = frames.Exporter(1, 2, "ipfix", 7, boot_ms=1_794_900_000_000)
+    with frames.open_export(tmp_path / "bulk.pcap") as file:
         told = bulk.write_ipfix(file, exporter, talk.rows(), 60, seed=3)
     made = traffic.cut(talk.rows(), 60, seed=3)
     assert told == (len(made), int(made["octets"].sum()), int(made["packets"].sum()))
-    with exports.open_export(tmp_path / "plain.pcap") as file:
-        exports.ExportWriter(file, exporter).write(made)
+    with frames.open_export(tmp_path / "plain.pcap") as file:
+        netflow.ExportWriter(file, exporter).write(made)
 
     def data(name: str) -> list[bytes]:
         messages = [p for p in payloads(tmp_path / name) if p[16:18] != b"\0\2"]

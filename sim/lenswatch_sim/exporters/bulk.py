@@ -1,7 +1,8 @@
 """IPFIX of whole cities: conversations to finished packets in one compiled loop.
 
 The same records and the same bytes on the wire as :mod:`lenswatch_sim.traffic` and
-:mod:`lenswatch_sim.exports` make, for the case that matters at scale: IPFIX, no sampling, no loss.
+:mod:`lenswatch_sim.exporters.netflow` make, for the case that matters at scale: IPFIX without
+sampling or loss.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_sim import exports
 from lenswatch_sim._jit import jit
+from lenswatch_sim.exporters import netflow
+from lenswatch_sim.exporters.frames import RECORD, Exporter
 
-_SIZE = exports.RECORDS_A_MESSAGE["ipfix"]
+_SIZE = netflow.RECORDS_A_MESSAGE["ipfix"]
 _RECORD_OCTETS = 55
 _HEAD = 16 + 14 + 20 + 8 + 16 + 4
 _MESSAGE = _HEAD + _SIZE * _RECORD_OCTETS
@@ -126,7 +128,7 @@ def _fill(  # type: ignore[no-untyped-def]
 
 def write_ipfix(
     file: BinaryIO,
-    exporter: exports.Exporter,
+    exporter: Exporter,
     conversations: NDArray[Any],
     timeout_s: float,
     seed: int,
@@ -138,7 +140,7 @@ def write_ipfix(
     """
     if exporter.form != "ipfix" or exporter.sampling > 1 or exporter.skew_ms:
         raise ValueError("only IPFIX without sampling or skew is written in bulk")
-    writer = exports.ExportWriter(file, exporter)
+    writer = netflow.ExportWriter(file, exporter)
     if not len(conversations):
         return 0, 0, 0
     first, last = int(conversations["first_ms"][0]), int(conversations["last_ms"][0])
@@ -188,7 +190,7 @@ def write_ipfix(
             sums,
         )
         file.write(out[: count * _MESSAGE].data)
-    rest = np.zeros(records - whole * _SIZE, exports.RECORD)
+    rest = np.zeros(records - whole * _SIZE, RECORD)
     if len(rest):
         from lenswatch_sim.traffic import cut
 

@@ -8,33 +8,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-Structured = NDArray[Any]
-
-RECORD = np.dtype(
-    [
-        ("source", "u4"),
-        ("destination", "u4"),
-        ("source_port", "u2"),
-        ("destination_port", "u2"),
-        ("protocol", "u1"),
-        ("tcp_flags", "u1"),
-        ("in_interface", "u4"),
-        ("out_interface", "u4"),
-        ("octets", "u8"),
-        ("packets", "u8"),
-        ("first_ms", "i8"),
-        ("last_ms", "i8"),
-        ("end_reason", "u1"),
-    ]
+from lenswatch_sim.exporters.frames import (
+    FRAME,
+    PCAP_HEAD,
+    RECORD,
+    Exporter,
+    Structured,
+    fill_frame,
 )
-"""One flow record; times are UTC milliseconds."""
 
 # name on the wire: (information element, bytes); order is the template's.
 _IPFIX_FIELDS = (
@@ -91,51 +77,7 @@ _V5_RECORD = np.dtype(
     ]
 )
 
-_FRAME = [
-    ("seconds", "<u4"),
-    ("microseconds", "<u4"),
-    ("captured", "<u4"),
-    ("length", "<u4"),
-    ("to_mac", "S6"),
-    ("from_mac", "S6"),
-    ("ether_type", ">u2"),
-    ("version", "u1"),
-    ("tos", "u1"),
-    ("ip_length", ">u2"),
-    ("ip_id", ">u2"),
-    ("fragment", ">u2"),
-    ("ttl", "u1"),
-    ("ip_protocol", "u1"),
-    ("ip_checksum", ">u2"),
-    ("ip_from", ">u4"),
-    ("ip_to", ">u4"),
-    ("udp_from", ">u2"),
-    ("udp_to", ">u2"),
-    ("udp_length", ">u2"),
-    ("udp_checksum", ">u2"),
-]
-_PCAP_HEAD = 16
-_ETHERNET, _IP, _UDP = 14, 20, 8
 TEMPLATE_ID = 260
-_PORTS = {"v5": 2055, "v9": 9995, "ipfix": 4739}
-
-
-@dataclass(frozen=True)
-class Exporter:
-    """One router's export process."""
-
-    address: int
-    collector: int
-    form: str
-    """v5, v9 or ipfix."""
-    domain: int
-    boot_ms: int
-    """UTC milliseconds; v5 and v9 count their clock from here."""
-    sampling: int = 1
-    template_every: int = 20
-    """Data messages between two templates."""
-    skew_ms: int = 0
-    """How far the router's clock is ahead of the truth."""
 
 
 def _record_type(form: str) -> np.dtype[Any]:
@@ -180,46 +122,6 @@ RECORDS_A_MESSAGE = {"v5": 29, "v9": 22, "ipfix": 20}
 """Multiples that keep a message below 1,500 bytes and its set on a boundary of four bytes."""
 
 
-def ip_checksums(frames: Structured) -> NDArray[np.uint16]:
-    """Header checksum of each frame's IP header, RFC 1071."""
-    total = (
-        np.uint32(0x4500)
-        + frames["ip_length"].astype(np.uint32)
-        + frames["ip_id"]
-        + (np.uint32(frames["ttl"][0]) << 8)
-        + frames["ip_protocol"]
-    )
-    for name in ("ip_from", "ip_to"):
-        value = frames[name].astype(np.uint32)
-        total = total + (value >> 16) + (value & 0xFFFF)
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    checksums: NDArray[np.uint16] = (~total & 0xFFFF).astype(np.uint16)
-    return checksums
-
-
-def _fill_frame(
-    frames: Structured, exporter: Exporter, time_ms: NDArray[np.int64], payload: int, first_id: int
-) -> None:
-    frames["seconds"] = time_ms // 1000
-    frames["microseconds"] = time_ms % 1000 * 1000
-    frames["captured"] = frames["length"] = _ETHERNET + _IP + _UDP + payload
-    frames["from_mac"] = b"\x02\x00" + struct.pack(">I", exporter.address)
-    frames["to_mac"] = b"\x02\x00" + struct.pack(">I", exporter.collector)
-    frames["ether_type"] = 0x0800
-    frames["version"] = 0x45
-    frames["ip_length"] = _IP + _UDP + payload
-    frames["ip_id"] = (first_id + np.arange(len(frames))) & 0xFFFF
-    frames["ttl"] = 62
-    frames["ip_protocol"] = 17
-    frames["ip_from"] = exporter.address
-    frames["ip_to"] = exporter.collector
-    frames["udp_from"] = 50000 + exporter.domain % 1000
-    frames["udp_to"] = _PORTS[exporter.form]
-    frames["udp_length"] = _UDP + payload
-    frames["ip_checksum"] = ip_checksums(frames)
-
-
 class ExportWriter:
     """Writes one router's messages; records must come in the order in which they are exported."""
 
@@ -231,7 +133,7 @@ class ExportWriter:
         self._since_template = 10**9
         self._boot_ms = exporter.boot_ms
         self.lost_messages = 0
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        file.write(PCAP_HEAD)
 
     def reboot(self, time_ms: int) -> None:
         """Restart: uptime and sequence begin anew, and templates are sent again."""
@@ -243,8 +145,8 @@ class ExportWriter:
         """Everything of an IPFIX message of ``size`` records that does not change, as written."""
         wire = _record_type("ipfix")
         payload = 20 + size * wire.itemsize
-        frame = np.zeros(1, np.dtype([*_FRAME, *_HEADERS["ipfix"]]))
-        _fill_frame(frame, self._exporter, np.zeros(1, np.int64), payload, 0)
+        frame = np.zeros(1, np.dtype([*FRAME, *_HEADERS["ipfix"]]))
+        fill_frame(frame, self._exporter, np.zeros(1, np.int64), payload, 0)
         frame["nf_version"] = 10
         frame["nf_length"] = payload
         frame["set_id"] = TEMPLATE_ID
@@ -300,11 +202,11 @@ class ExportWriter:
         if form == "v9":
             padding = -(size * wire.itemsize) % 4
         message = np.dtype(
-            [*_FRAME, *header, ("records", wire, (size,)), ("padding", "u1", (padding,))]
+            [*FRAME, *header, ("records", wire, (size,)), ("padding", "u1", (padding,))]
         )
-        payload = message.itemsize - np.dtype(_FRAME).itemsize
+        payload = message.itemsize - np.dtype(FRAME).itemsize
         frames = np.zeros(count, message)
-        _fill_frame(frames, exporter, time_ms, payload, self._messages)
+        fill_frame(frames, exporter, time_ms, payload, self._messages)
         target = frames["records"]
         for name in wire.names or ():
             if name.endswith("_uptime"):
@@ -386,8 +288,8 @@ class ExportWriter:
                 )
                 + sets
             )
-        frame = np.zeros(1, np.dtype(_FRAME))
-        _fill_frame(frame, exporter, np.array([time_ms]), len(payload), self._messages)
+        frame = np.zeros(1, np.dtype(FRAME))
+        fill_frame(frame, exporter, np.array([time_ms]), len(payload), self._messages)
         if not ipfix:
             self._messages += 1
         self._file.write(frame.tobytes() + payload)
@@ -407,9 +309,3 @@ class ExportWriter:
             data = struct.pack(">IIB", 0, self._exporter.sampling, 2)
         padded = data + b"\0" * (-(4 + len(data)) % 4)
         return head + template + struct.pack(">HH", 261, 4 + len(padded)) + padded
-
-
-def open_export(path: Path) -> BinaryIO:
-    """A new file below folders that are made as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("wb")
