@@ -1,6 +1,6 @@
-"""Camera nodes: the clip a camera records, as an H.264 MP4 with honest times.
+"""Camera nodes: the clip a camera records, as an MP4 with honest times.
 
-x264 runs on one thread: with more, its bytes depend on the machine.
+Encoders run on one thread: with more, their bytes depend on the machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ClipOrder:
     mask: dict[str, Any]
     fps: int
     seconds: float
-    crf: int
+    encoder: Encoder
     begin: datetime
     segment_s: float
     path: Path
@@ -50,31 +50,66 @@ class ClipResult:
     """An MP4 of three pictures that fills a segment of any length; times are set later."""
 
 
-def encode(
-    frames: list[NDArray[np.uint8]], rate: Fraction, crf: int, preset: str = "veryfast"
-) -> bytes:
-    """H.264 in MP4; ``frames`` are RGB (height, width, 3)."""
+@dataclass(frozen=True)
+class Encoder:
+    """How a camera compresses its pictures."""
+
+    crf: int = 26
+    codec: str = "h264"
+    """h264, h265 or mjpeg."""
+    rate_control: str = "vbr"
+    """vbr: even quality below ``kbit_per_s``; cbr: always near it."""
+    kbit_per_s: int = 4000
+    group_s: float = 4.0
+    """Time between two key pictures, fixed as cameras have it."""
+
+
+def encode(frames: list[NDArray[np.uint8]], rate: Fraction, encoder: Encoder) -> bytes:
+    """An MP4 of ``frames``, RGB (height, width, 3).
+
+    Cameras send no picture that refers to a later one: it would add to the delay.
+    """
     import av
 
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as box:
-        stream = box.add_stream("libx264", rate=rate)
+        name = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg"}[encoder.codec]
+        stream = box.add_stream(name, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = "yuvj420p" if encoder.codec == "mjpeg" else "yuv420p"
         stream.codec_context.thread_count = 1
-        gop = max(1, round(float(rate) * 4))
-        stream.options = {
-            "crf": str(crf),
-            "preset": preset,
-            "threads": "1",
-            "x264-params": f"keyint={gop}:min-keyint=1:threads=1",
-        }
+        stream.options = _encoder_options(encoder, float(rate))
         for picture in frames:
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
                 box.mux(packet)
         for packet in stream.encode():
             box.mux(packet)
     return buffer.getvalue()
+
+
+def _encoder_options(encoder: Encoder, fps: float) -> dict[str, str]:
+    if encoder.codec == "mjpeg":
+        # RFC 2435 can carry only the standard Huffman tables.
+        scale = str(max(2, round(encoder.crf / 5)))
+        return {"huffman": "default", "qmin": scale, "qmax": scale}
+    group = max(1, round(fps * encoder.group_s))
+    most = encoder.kbit_per_s
+    params = [
+        f"keyint={group}:min-keyint={group}:scenecut=0:bframes=0",
+        f"vbv-maxrate={most}:vbv-bufsize={most}",
+    ]
+    options = {"preset": "veryfast"}
+    if encoder.rate_control == "cbr":
+        params.append(f"bitrate={most}")
+    else:
+        options["crf"] = str(encoder.crf)
+    if encoder.codec == "h265":
+        params.append("pools=none:frame-threads=1:log-level=error:info=0")
+        options["x265-params"] = ":".join(params)
+    else:
+        options["threads"] = "1"
+        options["x264-params"] = ":".join([*params, "threads=1"])
+    return options
 
 
 def stamp(movie: bytes, begin: datetime) -> bytes:
@@ -110,7 +145,7 @@ def make_clip(order: ClipOrder) -> ClipResult:
         picture, heads = scene.frame(i / order.fps)
         frames.append(picture)
         lines.append({"frame": i, "seconds": round(i / order.fps, 3), "heads": heads})
-    movie = stamp(encode(frames, Fraction(order.fps), order.crf), order.begin)
+    movie = stamp(encode(frames, Fraction(order.fps), order.encoder), order.begin)
     order.path.parent.mkdir(parents=True, exist_ok=True)
     order.path.write_bytes(movie)
     set_times(order.path, order.begin)
@@ -123,7 +158,9 @@ def make_clip(order: ClipOrder) -> ClipResult:
     some = [np.ascontiguousarray(frames[(k * (count - 1)) // 2][::2, ::2]) for k in range(3)]
     some = [picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2] for picture in some]
     return ClipResult(
-        order.node_id, summary, encode(some, Fraction(3, max(1, round(order.segment_s))), 34)
+        order.node_id,
+        summary,
+        encode(some, Fraction(3, max(1, round(order.segment_s))), Encoder(crf=34)),
     )
 
 

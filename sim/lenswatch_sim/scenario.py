@@ -43,7 +43,14 @@ DEFAULTS: dict[str, Any] = {
         "height": 360,
         "fps": 5,
         "seconds": 10,
+        # h264, h265 or mjpeg; crf is quality, smaller is better.
+        "codec": "h264",
         "crf": 26,
+        # vbr: even quality, at most kbit_per_s; cbr: always near it.
+        "rate_control": "vbr",
+        "kbit_per_s": 4000,
+        # Time between two key pictures.
+        "group_seconds": 4,
         # At most so many cameras have a clip and recordings.
         "cameras": 200,
     },
@@ -206,6 +213,8 @@ def _change(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 _ONE_OF: dict[str, tuple[str, ...]] = {
+    "video.codec": ("h264", "h265", "mjpeg"),
+    "video.rate_control": ("vbr", "cbr"),
     "cameras.mask": ("none", "blur", "mosaic", "solid"),
     "recording.system": ("directory", "mediamtx", "frigate", "moonfire", "s3-inventory", "none"),
     "export.access": ("v5", "v9", "ipfix", "sflow"),
@@ -219,6 +228,8 @@ _POSITIVE = (
     "video.fps",
     "video.seconds",
     "video.cameras",
+    "video.kbit_per_s",
+    "video.group_seconds",
     "recording.segment_hours",
     "recording.retention_hours",
     "routing.kbit_per_s",

@@ -1,0 +1,1 @@
+"""Nodes that run on loopback and speak to real clients."""
