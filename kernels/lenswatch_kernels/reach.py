@@ -5,7 +5,9 @@ shortest path? Edges are in compressed sparse row form (CSR).
 
 Reachability runs backwards from the sinks. Each vertex carries one bit a sink, 64 sinks to a word,
 and a vertex enters the worklist again only when its set grew, so all sinks are answered in about
-one pass over the edges instead of one search a sink.
+one pass over the edges instead of one search a sink. Most vertices of a camera network are cameras,
+which nobody sends to: only the edges between the others are brought into CSR, and what the cameras
+reach is read off the list of edges in one last pass.
 """
 
 from __future__ import annotations
@@ -57,15 +59,21 @@ def reachable_sinks(
     """
     if len(sinks) and (int(sinks.min()) < 0 or int(sinks.max()) >= vertices):
         raise ValueError("a sink is no vertex")
+    if len(source) != len(target):
+        raise ValueError("source and target differ in length")
+    for ends in (source, target):
+        if len(ends) and (int(ends.min()) < 0 or int(ends.max()) >= vertices):
+            raise ValueError("an edge names a vertex that does not exist")
     words = (len(sinks) + 63) // 64
-    reached = np.zeros((vertices, words), np.uint64)
-    backwards = build_network(target, source, vertices)
+    reached = np.zeros((words, vertices), np.uint64)
+    start, before, receives = _inner_network(source, target, vertices)
     for word in range(words):
         marks = np.zeros(vertices, np.uint64)
         for bit, sink in enumerate(sinks[word * 64 : word * 64 + 64]):
             marks[sink] |= np.uint64(1) << np.uint64(bit)
-        reached[:, word] = spread_marks(backwards, marks)
-    return reached
+        _spread(start, before, marks, reached[word])
+        _finish(source, target, receives, marks, reached[word])
+    return reached.T
 
 
 def spread_marks(network: Network, marks: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -121,6 +129,42 @@ def _count_and_place(
         by_source[place] = target[i]
         edge[place] = i
         fill[source[i]] = place + 1
+
+
+@kernel
+def _inner_network(
+    source: NDArray[np.int32], target: NDArray[np.int32], vertices: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
+    """Edges whose both ends receive something, backwards, in CSR; and who receives something."""
+    receives = np.zeros(vertices, np.bool_)
+    for i in range(len(target)):
+        receives[target[i]] = True
+    start = np.zeros(vertices + 1, np.int64)
+    for i in range(len(source)):
+        if receives[source[i]]:
+            start[target[i] + 1] += 1
+    for vertex in range(vertices):
+        start[vertex + 1] += start[vertex]
+    fill = start[:-1].copy()
+    before = np.empty(start[-1], np.int32)
+    for i in range(len(source)):
+        if receives[source[i]]:
+            before[fill[target[i]]] = source[i]
+            fill[target[i]] += 1
+    return start, before, receives
+
+
+@kernel
+def _finish(
+    source: NDArray[np.int32],
+    target: NDArray[np.int32],
+    receives: NDArray[np.bool_],
+    marks: NDArray[np.uint64],
+    reached: NDArray[np.uint64],
+) -> None:
+    for i in range(len(source)):
+        if not receives[source[i]]:
+            reached[source[i]] |= reached[target[i]] | marks[target[i]]
 
 
 @kernel
