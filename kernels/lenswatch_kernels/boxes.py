@@ -103,12 +103,19 @@ def suppress(faces: Faces, overlap: float) -> Faces:
     """Of faces that overlap by ``overlap`` (intersection over union) or more the best one, best
     first; of equal scores the earlier. O(n²) in the worst case, n is the number of candidates.
     """
-    _check_boxes(faces.boxes)
-    order = np.argsort(-faces.scores, kind="stable")
-    kept = np.empty(len(order), np.int64)
-    count = _suppress(faces.boxes[order], np.float32(overlap), kept)
-    chosen = order[kept[:count]]
+    chosen = best_apart(faces.boxes, faces.scores, overlap)
     return Faces(faces.boxes[chosen], faces.scores[chosen], faces.landmarks[chosen])
+
+
+def best_apart(boxes: Floats, scores: Floats, overlap: float) -> NDArray[np.int64]:
+    """Positions of the boxes that :func:`suppress` keeps, best first; ``scores`` is (n,)."""
+    _check_boxes(boxes)
+    if scores.shape != boxes.shape[:1]:
+        raise ValueError("there must be one score a box")
+    order = np.argsort(-scores, kind="stable")
+    kept = np.empty(len(order), np.int64)
+    count = _suppress(boxes[order], np.float32(overlap), kept)
+    return order[kept[:count]]
 
 
 def fuse(faces: Faces, look: NDArray[np.int64], covering: Floats, overlap: float) -> Faces:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lenswatch_kernels.boxes import (
     Faces,
+    best_apart,
     decode_cells,
     decode_centres,
     fuse,
@@ -130,3 +131,14 @@ def test_wrong_shapes_are_refused() -> None:
         decode_cells(*(np.zeros(s, np.float32) for s in (2, (2, 3), (2, 10))), 8, 1, 0.5)
     with pytest.raises(ValueError, match="stride"):
         decode_cells(*(np.zeros(s, np.float32) for s in (2, (2, 4), (2, 10))), 0, 1, 0.5)
+
+
+def test_the_best_apart_are_those_that_suppression_keeps() -> None:
+    random = np.random.default_rng(4)
+    boxes = np.concatenate([random.random((40, 2)) * 30, 5 + random.random((40, 2)) * 9], axis=1)
+    scores = random.random(40).astype(np.float32)
+    found = Faces(boxes.astype(np.float32), scores, np.zeros((40, 5, 2), np.float32))
+    chosen = best_apart(found.boxes, scores, 0.3)
+    assert np.array_equal(scores[chosen], suppress(found, 0.3).scores)
+    with pytest.raises(ValueError, match="score"):
+        best_apart(found.boxes, scores[:3], 0.3)

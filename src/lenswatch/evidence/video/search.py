@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.video.detectors import Detector
-from lenswatch_kernels.boxes import Faces, fuse, suppress
+from lenswatch_kernels.boxes import Faces, best_apart, fuse
 
 MODES = ("fast", "thorough")
 
@@ -104,10 +104,7 @@ def look(
     if len(found) > 1:
         # A face in the strip that two windows share counts once: whole where one has it whole.
         rank = joined.scores - np.concatenate(cut_off).astype(np.float32)
-        marks = np.zeros((len(rank), 5, 2), np.float32)
-        marks[:, 0, 0] = np.arange(len(rank))
-        chosen = suppress(Faces(joined.boxes, rank, marks), _SAME_FACE)
-        order = chosen.landmarks[:, 0, 0].astype(np.int64)
+        order = best_apart(joined.boxes, rank, _SAME_FACE)
         joined = Faces(joined.boxes[order], joined.scores[order], joined.landmarks[order])
     size = np.float32(scale)
     return Faces(joined.boxes / size, joined.scores, joined.landmarks / size)
