@@ -34,6 +34,10 @@ DEFAULTS: dict[str, Any] = {
         "leak_share": 0.0,
         "heads_share": 1.0,
         "declared_masked": None,
+        # Privacy masks over parts of the picture: polygons, corners from -1 to 1, y upwards.
+        "privacy_masks": [],
+        # What the camera says over ONVIF; None: what it does. A lie where it differs.
+        "claimed_masks": None,
         # Share of cameras that look at people; the others look at empty places.
         "peopled_share": 0.8,
         "lights": ["day", "day", "overcast", "indoor"],
@@ -87,6 +91,8 @@ DEFAULTS: dict[str, Any] = {
         "mirror": False,
         # Nothing but a few bytes of status leaves the cameras; they record on their own card.
         "edge_only": False,
+        # Cameras and recorders also register and send by GB/T 28181.
+        "gb28181": False,
         # Share of ordinary connections that the core router resets.
         "blocked_share": 0.0,
         "kbit_per_s": 900,

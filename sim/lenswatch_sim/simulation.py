@@ -17,6 +17,7 @@ import yaml
 from lenswatch_sim import cameras as camera_nodes
 from lenswatch_sim import city as cities
 from lenswatch_sim import inventory, recorders, routers, stores, truth
+from lenswatch_sim.live import nodes
 from lenswatch_sim.scenario import Scenario, load_scenario
 
 Progress = Callable[[str, int, int], None]
@@ -88,6 +89,7 @@ def simulate(
     clips = _make_clips(city, bundle, side, as_of, processes, tell)
     held = _fill_stores(city, bundle, clips, as_of, tell)
     truth.write(city, side, clips, held, exported, as_of)
+    nodes.write(nodes.plan(city, bundle, held, as_of), out / "live.json")
     return bundle
 
 

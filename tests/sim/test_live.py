@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import shutil
 import socket
 import struct
 import subprocess
-import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +17,7 @@ import pytest
 
 from lenswatch_sim.cameras import Encoder, encode
 from lenswatch_sim.live import rtsp
+from tests.sim.loops import Loop
 
 CODECS = ("h264", "h265", "mjpeg")
 NAMES = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
@@ -30,23 +28,6 @@ def pictures(count: int = 20) -> list[np.ndarray]:
     """A noisy picture that moves, so that key pictures need several packets."""
     grey = np.random.default_rng(1).integers(0, 85, (360, 640, 1), np.uint8)
     return [np.roll(np.repeat(grey, 3, 2), 8 * i, 1) for i in range(count)]
-
-
-class Loop:
-    """An event loop in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
-        self.loop.close()
 
 
 @pytest.fixture(scope="module")

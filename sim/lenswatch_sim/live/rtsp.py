@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lenswatch_sim.live.http import Listeners, read_headers
 from lenswatch_sim.protocols import bitstream, rtp
 
 REPORT_S = 5.0
@@ -49,24 +50,21 @@ class Server:
     """RTSP with RTP inside the connection or over UDP beside it.
 
     Every camera is a path on one listener, ``rtsp://127.0.0.1:8554/<node_id>``; at an address that
-    belongs to one camera (``own``) the path is free.
+    belongs to one camera (``own``) any other path is that camera too.
     """
 
     def __init__(self, clips: dict[str, Path], own: dict[str, str] | None = None) -> None:
         self._clips = clips
         self._own = own or {}
         self._streams: dict[str, tuple[bitstream.Stream, list[list[bytes]]]] = {}
-        self._servers: list[asyncio.Server] = []
+        self._listeners = Listeners()
         self._udp: tuple[socket.socket, socket.socket] | None = None
         self._sources = itertools.count(0x10000001, 0x01010101)
         self.counts = Counts()
 
     async def start(self, host: str = "127.0.0.1", port: int = 8554) -> int:
         """Listen; returns the port, which is chosen by the system where 0 was asked for."""
-        self._servers = [await asyncio.start_server(self._client, host, port)]
-        used = int(self._servers[0].sockets[0].getsockname()[1])
-        if self._own:
-            self._servers.append(await asyncio.start_server(self._client, list(self._own), used))
+        used = await self._listeners.listen(self._client, [host, *self._own], port)
         self._udp = _socket_pair(host)
         for one in self._udp:
             asyncio.get_running_loop().add_reader(one, _discard, one)
@@ -74,13 +72,10 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening and let every client go."""
-        for server in self._servers:
-            server.close()
+        await self._listeners.stop()
         for one in self._udp or ():
             asyncio.get_running_loop().remove_reader(one)
             one.close()
-        for server in self._servers:
-            await server.wait_closed()
 
     def _stream(self, name: str) -> tuple[bitstream.Stream, list[list[bytes]]] | None:
         if name not in self._streams and name in self._clips:
@@ -96,7 +91,9 @@ class Server:
         try:
             while (request := await _request(reader)) is not None:
                 method, url, headers = request
-                name = self._own.get(here) or _camera_of(url)
+                name = _camera_of(url)
+                if name not in self._clips:
+                    name = self._own.get(here, name)
                 found = self._stream(name)
                 status, lines, body = self._answer(method, url, headers, found, session, writer)
                 head = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", *lines]
@@ -307,13 +304,7 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, st
     parts = line.split(" ")
     if len(parts) != 3:
         raise ValueError("not an RTSP request")
-    headers: dict[str, str] = {}
-    while True:
-        text = (await reader.readline()).decode("latin-1").strip()
-        if not text or len(headers) > 64:
-            break
-        key, _, value = text.partition(":")
-        headers[key.lower()] = value.strip()
+    headers = await read_headers(reader)
     length = headers.get("content-length", "0")
     if length.isdigit() and 0 < int(length) < 65536:
         await reader.readexactly(int(length))
