@@ -50,11 +50,11 @@ def cell_traces(picture: NDArray[np.uint8], alignment: int = 32) -> NDArray[np.f
     """Traces of masking in an RGB picture (h, w, 3): shape (1, 17, h', w'), float32.
 
     h' and w' are the numbers of 4-px cells that the next multiple of ``alignment`` px holds; cells
-    that reach beyond the picture are 0 throughout. Of Y = (77 R + 150 G + 29 B) / 256, the brightness,
+    that reach beyond the picture are 0 throughout. Of the brightness (77 R + 150 G + 29 B) / 256
     and its steps to the right and below, a cell has, each scaled to about 0..1:
 
     - 0 to 2: mean red, green, blue, less one half;
-    - 3: greatest less smallest Y;
+    - 3: greatest less smallest brightness;
     - 4 to 7: mean absolute step to the right of each of the four columns, 8 to 11: step below of
       each of the four rows (a grid shows as one column or row that differs);
     - 12, 13: mean and greatest absolute 4-neighbour Laplacian;
@@ -62,7 +62,7 @@ def cell_traces(picture: NDArray[np.uint8], alignment: int = 32) -> NDArray[np.f
     - 15, 16: share of isolated steps to the right and below: at least 6, and three times either
       step beside them, as no lens draws them.
 
-    4 to 13 are logarithms, ln(1 + v) / ln(256). One pass; about 1 ms for 640×360.
+    4 to 13 are logarithms, ln(1 + v) / ln(256). One pass; 2 to 4 ms for 640×360.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
         raise ValueError("a picture must be (h, w, 3) of uint8 and not empty")
