@@ -31,6 +31,8 @@ class ClipOrder:
     number: int
     view: dict[str, Any]
     mask: dict[str, Any]
+    privacy_masks: list[list[list[float]]]
+    """Polygons drawn over the picture; corners from -1 to 1, y upwards."""
     fps: int
     seconds: float
     encoder: Encoder
@@ -141,8 +143,12 @@ def make_clip(order: ClipOrder) -> ClipResult:
     count = max(1, round(order.fps * order.seconds))
     frames = []
     lines = []
+    hidden = _hidden(order.privacy_masks, view.width, view.height)
     for i in range(count):
         picture, heads = scene.frame(i / order.fps)
+        if hidden is not None:
+            picture[hidden] = _MASK_COLOUR
+            _hide(heads, hidden)
         frames.append(picture)
         lines.append({"frame": i, "seconds": round(i / order.fps, 3), "heads": heads})
     movie = stamp(encode(frames, Fraction(order.fps), order.encoder), order.begin)
@@ -162,6 +168,34 @@ def make_clip(order: ClipOrder) -> ClipResult:
         summary,
         encode(some, Fraction(3, max(1, round(order.segment_s))), Encoder(crf=34)),
     )
+
+
+_MASK_COLOUR = 16
+
+
+def _hidden(polygons: list[list[list[float]]], width: int, height: int) -> NDArray[np.bool_] | None:
+    """Pixels under privacy masks; None without any."""
+    if not polygons:
+        return None
+    import cv2
+
+    area = np.zeros((height, width), np.uint8)
+    for polygon in polygons:
+        corners = np.array(polygon, np.float64)
+        pixels = np.stack([(corners[:, 0] + 1) / 2 * width, (1 - corners[:, 1]) / 2 * height], 1)
+        cv2.fillPoly(area, [np.rint(pixels).astype(np.int32)], 1)
+    return area.astype(np.bool_)
+
+
+def _hide(heads: list[dict[str, Any]], hidden: NDArray[np.bool_]) -> None:
+    """Say of each head how much of it a privacy mask leaves; half hidden counts as masked."""
+    for head in heads:
+        x, y, w, h = (round(v) for v in head["box"])
+        under = hidden[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)]
+        share = float(under.mean()) if under.size else 0.0
+        if share >= 0.5:
+            head["mask"] = "solid"
+        head["visible"] = round(head["visible"] * (1 - share), 3)
 
 
 def summarise(

@@ -285,6 +285,7 @@ def _make_clips(
                     "leak_share": float(settings["leak_share"]),
                     "heads_share": float(settings["heads_share"]),
                 },
+                privacy_masks=list(settings["privacy_masks"]),
                 fps=int(video["fps"]),
                 seconds=float(video["seconds"]),
                 encoder=camera_nodes.Encoder(

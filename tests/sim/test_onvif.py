@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from onveef import OnvifClient
+from onveef.exceptions import OnvifError
 from onvif import ONVIFClient
 from onvif.utils.exceptions import ONVIFOperationException
 
@@ -94,9 +95,11 @@ def test_onveef_walks_profile_g(port: int) -> None:
 
 
 def test_onveef_is_refused_with_a_wrong_password(port: int) -> None:
-    with OnvifClient(host=CAMERA, port=port, username="auditor", password="guess") as camera:
-        with pytest.raises(Exception, match=r"(?i)auth"):
-            camera.get_device_information()
+    with (
+        OnvifClient(host=CAMERA, port=port, username="auditor", password="guess") as camera,
+        pytest.raises(OnvifError, match=r"(?i)auth"),
+    ):
+        camera.get_device_information()
 
 
 def test_onvif_python_walks_profiles_s_and_t(port: int) -> None:

@@ -25,7 +25,8 @@ def simulate(
         ),
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Serve the cameras on loopback (RTSP) until Ctrl-C.")
+        bool,
+        typer.Option("--live", help="Run the nodes on loopback (RTSP, ONVIF, ...) until Ctrl-C."),
     ] = False,
 ) -> None:
     """Simulate a network of cameras, routers and recorders, with exact ground truth beside it."""
@@ -116,6 +117,14 @@ def _run(
 
 
 def _serve(console: Any, bundle: Path) -> None:
-    from lenswatch_sim.live import serve
+    from lenswatch_sim.live.serve import serve
 
-    serve(bundle, console)
+    try:
+        serve(bundle, console)
+    except OSError as error:
+        console.print(
+            f"[red]error:[/red] the nodes could not listen ({error.strerror or error}); "
+            "end whatever uses ports 8554, 8000, 5060 or 1400",
+            highlight=False,
+        )
+        raise typer.Exit(2) from error
