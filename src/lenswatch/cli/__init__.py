@@ -16,6 +16,7 @@ from lenswatch.cli import (
     plan,
     policy,
     probe,
+    publish,
     recordings,
     serve,
     simulate,
@@ -62,6 +63,7 @@ app.add_typer(flows.app, name="flows")
 app.command("collect")(collect.collect)
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
+app.command("publish")(publish.publish)
 app.command("serve")(serve.serve)
 app.command("recordings")(recordings.recordings)
 

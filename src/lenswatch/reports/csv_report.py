@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lenswatch.model import EvidenceRef, Finding
-from lenswatch.reports._output import text_output
+from lenswatch.reports.output import text_output
 
 COLUMNS = (
     "control",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lenswatch.model import Finding, Verdict
-from lenswatch.reports._output import write_bytes
+from lenswatch.reports.output import write_bytes
 from lenswatch.reports.end_use import end_use
 from lenswatch.reports.html import camera_map, interval_methods, problem_place
 from lenswatch.reports.language import Language
