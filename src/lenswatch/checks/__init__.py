@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from lenswatch.checks import (
     capability_over_declared,
+    equipment_barred,
     face_captured,
     face_identifiable,
     mask_leak,
@@ -33,6 +34,7 @@ __all__ = ["CHECKS", "Check", "load_checks"]
 
 CHECKS: tuple[Check, ...] = (
     capability_over_declared.CHECK,
+    equipment_barred.CHECK,
     face_captured.CHECK,
     face_identifiable.CHECK,
     mask_leak.CHECK,

@@ -52,8 +52,10 @@ class Inventory:
     not have is ``None``, which makes the checks that need it inconclusive.
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, *, file: str = "nodes.csv") -> None:
         self._table = table
+        self.file = file
+        """Name of the file in the bundle, for findings about what it says."""
 
     def __len__(self) -> int:
         return int(self._table.num_rows)

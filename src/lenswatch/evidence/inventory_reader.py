@@ -341,7 +341,7 @@ def _validate(table: pa.Table, faults: _Faults) -> Inventory:
         )
     if "addresses" in table.column_names:
         _validate_addresses(table, faults)
-    return Inventory(table)
+    return Inventory(table, file=faults.file)
 
 
 def _validate_ids(table: pa.Table, faults: _Faults) -> pa.Table:
