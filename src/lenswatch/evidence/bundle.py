@@ -315,23 +315,40 @@ def file_digests(
     Below ``recordings/`` a media file stands with its size and modification time instead of its
     content: a city's footage is petabytes, and no verdict reads its pictures. Databases, dumps and
     settings (anything up to 64 MiB that is no media file) count with their content.
+
+    A recorder names folders and files after persons it was taught to recognise, and a log is
+    published. So what lies inside a store's folder is one entry, ``recordings/<folder>/**``, a
+    digest over all its names and digests; only files right in the store's folder that are no media
+    (its database, its settings) have names of their own.
     """
     ignored: list[Problem] = []
     paths = sorted(
         (path.relative_to(root).as_posix(), path) for path in _files_below(root, root, "", ignored)
     )
+    inside: dict[str, Any] = {}
     for done, (name, path) in enumerate(paths):
         digest = hashlib.sha256()
         status = path.stat()
-        if name.startswith("recordings/") and _is_media(path, status.st_size):
+        recorded = name.startswith("recordings/")
+        media = recorded and _is_media(path, status.st_size)
+        if media:
             digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
         else:
             with path.open("rb") as stream:
                 while chunk := stream.read(_CHUNK):
                     digest.update(chunk)
-        yield name, digest.digest()
+        if recorded and (media or name.count("/") > 2):
+            # media right below recordings/ belongs to no folder
+            parts = name.split("/")
+            group = "/".join(parts[:2] if len(parts) > 2 else parts[:1])
+            folded = inside.setdefault(f"{group}/**", hashlib.sha256())
+            folded.update(os.fsencode(name) + b"\0" + digest.digest())
+        else:
+            yield name, digest.digest()
         if progress is not None:
             progress("digest", done + 1, len(paths))
+    for group, folded in sorted(inside.items()):
+        yield group, folded.digest()
 
 
 _MEDIA = frozenset(

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from lenswatch.errors import EvidenceUnusable
-from lenswatch.evidence.bundle import SCHEMAS, bundle_digest, open_bundle, schema
+from lenswatch.evidence.bundle import SCHEMAS, bundle_digest, file_digests, open_bundle, schema
 from tests.lenswatch.builders import AS_OF, NODES_CSV, write_bundle
 
 
@@ -121,6 +121,27 @@ def test_the_digest_follows_content_and_not_place(tmp_path: Path) -> None:
     assert bundle_digest(two) != digest
     (one / "recordings" / "a.mp4").write_bytes(b"foot")
     assert bundle_digest(one) != digest
+
+
+def test_files_inside_a_store_have_no_names_of_their_own(tmp_path: Path) -> None:
+    root = write_bundle(tmp_path)
+    files = ("s/clips/faces/Ada/1.webp", "s/clips/faces/Ada/note.txt", "s/cam.jpg", "s/frigate.db",
+             "index.yaml", "loose.mp4")  # fmt: skip
+    for name in files:
+        path = root / "recordings" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    before = dict(file_digests(root))
+    assert list(before) == [
+        "deployment.yaml", "nodes.csv", "recordings/index.yaml", "recordings/s/frigate.db",
+        "recordings/**", "recordings/s/**",
+    ]  # fmt: skip
+    note = root / "recordings" / "s" / "clips" / "faces" / "Ada" / "note.txt"
+    note.write_bytes(b"y")
+    changed = dict(file_digests(root))
+    assert {name for name in before if before[name] != changed[name]} == {"recordings/s/**"}
+    note.rename(note.with_name("moved.txt"))
+    assert dict(file_digests(root))["recordings/s/**"] != changed["recordings/s/**"]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
