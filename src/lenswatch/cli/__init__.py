@@ -10,6 +10,7 @@ from lenswatch import __version__
 from lenswatch.cli import (
     audit,
     collect,
+    compare,
     demo,
     faces,
     flows,
@@ -63,6 +64,7 @@ app.add_typer(flows.app, name="flows")
 app.command("collect")(collect.collect)
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
+app.command("compare")(compare.compare)
 app.command("publish")(publish.publish)
 app.command("serve")(serve.serve)
 app.command("recordings")(recordings.recordings)

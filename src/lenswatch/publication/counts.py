@@ -12,7 +12,7 @@ twenty, is left out afterwards, which costs no privacy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final
@@ -82,14 +82,15 @@ def exact_tables(
     head: dict[str, Any],
     verdicts: Iterator[tuple[str, str]],
     controls: Sequence[str],
-    counted: Sequence[str],
+    single: Collection[str] = (),
 ) -> tuple[Table, ...]:
     """The three tables of an audit, from ``findings.json``.
 
     ``head`` is the document without its verdicts, ``verdicts`` are (control, verdict) of every
-    finding about a node, ``controls`` all controls that were judged, ``counted`` those of them
-    whose findings are counted by control.
+    finding about a node, ``controls`` all controls that were judged, ``single`` those of them
+    whose findings are published one by one instead of being counted.
     """
+    counted = [control for control in controls if control not in single]
     key: tuple[str, ...]
     by_control: dict[tuple[str, ...], int] = dict.fromkeys(
         product(counted, (verdict.value for verdict in Verdict)), 0

@@ -27,11 +27,12 @@ from typing import Any, Final
 from lenswatch.attest import read_checkpoint, verify_log
 from lenswatch.errors import EvidenceError, UsageError
 from lenswatch.model import Verdict
-from lenswatch.policy import Pack, Subjects, load_packs
+from lenswatch.policy import Subjects
 from lenswatch.publication.counts import NoisyTable, exact_tables, noisy_tables
 from lenswatch.publication.ledger import Ledger, Release
 from lenswatch.publication.pseudonyms import Pseudonyms
 from lenswatch.reports.csv_report import harmless
+from lenswatch.reports.json_reader import find_result, read_head, read_verdicts
 from lenswatch.reports.output import text_output, write_text
 
 __all__ = ["Publication", "publish"]
@@ -97,12 +98,9 @@ def publish(
             file=problem.file,
             remedy="publish the folder that the audit wrote, unchanged",
         )
-    head = _head(audit)
-    packs = _packs(head, own_packs)
-    controls = [control.id for pack in packs for control in pack.controls]
-    single = _one_by_one(packs)
-    counted = [control for control in controls if control not in single]
-    exact = exact_tables(head, _node_verdicts(audit), controls, counted)
+    head = read_head(find_result(audit))
+    controls, single = _controls(head)
+    exact = exact_tables(head, _node_verdicts(audit), controls, single)
     share = epsilon / len(exact)
     ledger = Ledger(audit)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -117,32 +115,16 @@ def publish(
     return Publication(tuple(files), tables, ledger.spent)
 
 
-def _head(audit: Path) -> dict[str, Any]:
-    """``findings.json`` without its verdicts, which may be millions."""
-    lines = []
-    with (audit / "findings.json").open(encoding="utf-8") as stream:
-        for line in stream:
-            if line.startswith('"verdicts"'):
-                break
-            lines.append(line)
-    head: dict[str, Any] = json.loads("".join(lines).rstrip().rstrip(",") + "}")
-    return head
-
-
 def _findings(audit: Path) -> Iterator[dict[str, Any]]:
     """Findings, the worst of each control and subject: the file has them in that order."""
     last: dict[str, Any] | None = None
-    with (audit / "findings.json").open(encoding="utf-8") as stream:
-        for line in stream:
-            if not line.startswith('{"control"'):
-                continue
-            finding = json.loads(line.rstrip().rstrip(","))
-            if last is None or any(finding[k] != last[k] for k in ("control", "subject")):
-                if last is not None:
-                    yield last
-                last = finding
-            elif _WORST[finding["verdict"]] > _WORST[last["verdict"]]:
-                last = finding
+    for finding in read_verdicts(find_result(audit)):
+        if last is None or any(finding[k] != last[k] for k in ("control", "subject")):
+            if last is not None:
+                yield last
+            last = finding
+        elif _WORST[finding["verdict"]] > _WORST[last["verdict"]]:
+            last = finding
     if last is not None:
         yield last
 
@@ -151,12 +133,6 @@ def _node_verdicts(audit: Path) -> Iterator[tuple[str, str]]:
     for finding in _findings(audit):
         if finding["subject"].startswith("node:"):
             yield finding["control"], finding["verdict"]
-
-
-def _packs(head: dict[str, Any], own_packs: Sequence[str]) -> tuple[Pack, ...]:
-    """The packs that the audit judged by: those that ship, and the user's own."""
-    own = {load_packs([word])[0].id: word for word in own_packs}
-    return load_packs([own.get(pack["id"], pack["id"]) for pack in head["policy"]])
 
 
 def _write_counts(out: Path, table: NoisyTable) -> Path:
@@ -169,11 +145,11 @@ def _write_counts(out: Path, table: NoisyTable) -> Path:
     return path
 
 
-def _one_by_one(packs: Sequence[Pack]) -> frozenset[str]:
-    """Controls whose findings are published one by one."""
-    return frozenset(
-        control.id for pack in packs for control in pack.controls if control.subjects in _ONE_BY_ONE
-    )
+def _controls(head: dict[str, Any]) -> tuple[list[str], frozenset[str]]:
+    """Controls that were judged, and those of them whose findings are published one by one."""
+    controls = [control for pack in head["policy"] for control in pack["controls"]]
+    single = (c["id"] for c in controls if Subjects(c["subjects"]) in _ONE_BY_ONE)
+    return [control["id"] for control in controls], frozenset(single)
 
 
 def _write_findings(

@@ -21,9 +21,9 @@ from markupsafe import Markup
 from lenswatch.errors import location
 from lenswatch.model import Problem, Verdict
 from lenswatch.reports import charts
-from lenswatch.reports.output import text_output
 from lenswatch.reports.end_use import end_use
 from lenswatch.reports.language import Language
+from lenswatch.reports.output import text_output
 from lenswatch.reports.score_view import score_view
 from lenswatch.reports.summary import VERDICTS, Summary, subject_name
 from lenswatch.reports.wording import MARKS, SEVERITY_ORDER, Wording, places

@@ -17,8 +17,8 @@ from typing import Any
 
 from lenswatch.model import EvidenceRef, Finding, Interval, Problem
 from lenswatch.policy import Control, Pack, PolicyException
-from lenswatch.reports.output import text_output
 from lenswatch.reports.end_use import EndUse, end_use
+from lenswatch.reports.output import text_output
 from lenswatch.reports.summary import Summary
 from lenswatch.result import AuditResult
 from lenswatch.scoring import Driver, Part, Score, Tally, grade_of

@@ -14,8 +14,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from lenswatch.model import Finding, Verdict
-from lenswatch.reports.output import text_output
 from lenswatch.reports.csv_report import place
+from lenswatch.reports.output import text_output
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

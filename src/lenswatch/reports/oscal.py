@@ -16,9 +16,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from lenswatch.model import Finding, Verdict
-from lenswatch.reports.output import write_text
 from lenswatch.reports.csv_report import place
 from lenswatch.reports.json_report import number, timestamp
+from lenswatch.reports.output import write_text
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
 
 OSCAL_VERSION = "1.1.3"

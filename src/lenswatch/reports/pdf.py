@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from lenswatch.model import Finding, Verdict
-from lenswatch.reports.output import write_bytes
 from lenswatch.reports.end_use import end_use
 from lenswatch.reports.html import camera_map, interval_methods, problem_place
 from lenswatch.reports.language import Language
+from lenswatch.reports.output import write_bytes
 from lenswatch.reports.score_view import ScoreRow, score_view
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
 from lenswatch.reports.wording import Wording, places

@@ -18,8 +18,9 @@ from lenswatch.cli import app
 from lenswatch.errors import EvidenceError, UsageError
 from lenswatch.publication import Ledger, Pseudonyms, Table, publish
 from lenswatch.publication.counts import SMALLEST, exact_tables
-from lenswatch.publication.package import _findings, _head, _node_verdicts, _one_by_one, _packs
+from lenswatch.publication.package import _controls, _findings, _node_verdicts
 from lenswatch.publication.pseudonyms import read_or_make_key
+from lenswatch.reports.json_reader import read_head
 from tests.lenswatch.builders import write_bundle
 
 KEY = bytes(range(32))
@@ -60,11 +61,8 @@ def audit(root: Path, cameras: range) -> Path:
 
 
 def tables(folder: Path) -> tuple[Table, ...]:
-    head = _head(folder)
-    packs = _packs(head, ())
-    controls = [control.id for pack in packs for control in pack.controls]
-    counted = [control for control in controls if control not in _one_by_one(packs)]
-    return exact_tables(head, _node_verdicts(folder), controls, counted)
+    head = read_head(folder / "findings.json")
+    return exact_tables(head, _node_verdicts(folder), *_controls(head))
 
 
 def test_one_camera_changes_a_table_by_no_more_than_its_sensitivity(
@@ -156,7 +154,7 @@ def test_no_node_is_named_and_the_verdict_stays(folder: Path, tmp_path: Path) ->
     exact = {f["control"] for f in _findings(folder) if f["subject"].startswith("node:street-")}
     assert exact.isdisjoint(row["control"] for row in rows)
     package = json.loads((out / "datapackage.json").read_text("utf-8"))
-    head = _head(folder)
+    head = read_head(folder / "findings.json")
     assert package["lenswatch"]["verdict"] == head["verdict"]
     assert package["lenswatch"]["score"]["low"] == head["score"]["low"]
     assert {r["path"] for r in package["resources"]} == {p.name for p in out.glob("*.csv")}
