@@ -9,7 +9,6 @@ a lower bound, never double.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +16,17 @@ from numpy.typing import NDArray
 from lenswatch.evidence.flows.table import FlowTable
 from lenswatch.evidence.inventory import Inventory
 from lenswatch_kernels.address_lookup import AddressIndex, build_address_index, find_owner
+from lenswatch_kernels.running_sums import RunningSums
 
 _SENDERS = ("camera", "recorder", "relay", "sink", "router", "switch")
 """Kinds of node whose own traffic matters. A router mostly carries that of others, but a mirror
 session sends copies under the router's own address."""
 
-_COMPACT_AT = 2_000_000
-"""Rows kept before sums are folded together; bounds memory on a day of flows."""
 
-_V4_PREFIX = np.uint64(0xFFFF_0000_0000)
+_HALF = np.uint64(32)
+_OFFSET = np.int64(40)
+"""Bits of a byte offset in a place: files of up to a terabyte."""
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +77,17 @@ class ConversationSums:
     """Adds up flow tables; memory grows with the number of conversations, not of records."""
 
     def __init__(self, inventory: Inventory) -> None:
-        ranges = inventory.address_ranges
-        none = np.zeros(0, np.uint64)
-        self._index: AddressIndex = (
-            build_address_index(
-                ranges.row,
-                ranges.first_high,
-                ranges.first_low,
-                ranges.last_high,
-                ranges.last_low,
-            )
-            if ranges is not None
-            else build_address_index(np.zeros(0, np.int64), none, none, none, none)
-        )
+        self._index = address_index(inventory)
         self._nodes = len(inventory)
         # one place more than there are nodes: row -1, "nobody", reads the last
         self._sends = np.zeros(self._nodes + 1, np.bool_)
         for kind in _SENDERS:
             self._sends[:-1] |= inventory.kind == kind
         self._seen = np.zeros(self._nodes, np.bool_)
-        self._answering: list[NDArray[np.uint64]] = []
-        self._parts: list[dict[str, NDArray[Any]]] = []
-        self._kept = 0
+        self._answering = RunningSums()
+        self._outside = RunningSums()
+        # octets, packets, active time; first moment, place; last moment, application, sampled
+        self._sums = RunningSums(added=3, least=2, greatest=3)
         self._records = 0
 
     def add(self, table: FlowTable) -> None:
@@ -109,138 +99,104 @@ class ConversationSums:
             self._seen[rows[rows >= 0]] = True
         answering = (sender < 0) & self._sends[receiver]
         if answering.any():
-            pairs = np.stack([table.source_high[answering], table.source_low[answering]], axis=1)
-            self._answering.append(np.unique(pairs, axis=0))
-            if len(self._answering) > 64:
-                self._answering = [np.unique(np.concatenate(self._answering), axis=0)]
-        keep = self._sends[sender] & (sender != receiver)
-        if not keep.any():
+            self._answering.add(table.source_high[answering], table.source_low[answering])
+        keep = np.flatnonzero(self._sends[sender] & (sender != receiver))
+        if not len(keep):
             return
-        kept = table.take(keep)
-        to_node = receiver[keep]
-        outside = to_node < 0
-        sampling = np.maximum(kept.sampling, 1).astype(np.float64)
-        known = (kept.start_ms >= 0) & (kept.end_ms >= kept.start_ms)
-        none = np.int64(-1)
-        part = {
-            "exporter": kept.exporter,
-            "sender": sender[keep],
-            "receiver": to_node,
-            "high": np.where(outside, kept.destination_high, np.uint64(0)),
-            "low": np.where(outside, kept.destination_low, np.uint64(0)),
-            "protocol": kept.protocol,
-            "port": np.minimum(kept.source_port, kept.destination_port),
-            "octets": kept.octets.astype(np.float64) * sampling,
-            "packets": kept.packets.astype(np.float64) * sampling,
-            "active_ms": np.where(known, np.maximum(kept.end_ms - kept.start_ms, 1), 1).astype(
-                np.float64
+        sender, receiver = sender[keep], receiver[keep].astype(np.int64)
+        outside = receiver < 0
+        if outside.any():
+            at = keep[outside]
+            place = self._outside.add(table.destination_high[at], table.destination_low[at])
+            receiver[outside] = self._nodes + place
+        port = np.minimum(table.source_port[keep], table.destination_port[keep])
+        sampling = np.maximum(table.sampling[keep], 1).astype(np.float64)
+        start, end = table.start_ms[keep], table.end_ms[keep]
+        known = (start >= 0) & (end >= start)
+        pair: NDArray[np.uint64] = (sender.astype(np.uint64) << _HALF) | receiver.astype(np.uint64)
+        service: NDArray[np.uint64] = table.exporter[keep].astype(np.uint64) << _HALF
+        service |= table.protocol[keep].astype(np.uint64) << np.uint64(16)
+        service |= port.astype(np.uint64)
+        self._sums.add(
+            pair,
+            service,
+            added=(
+                _scaled(table.octets[keep], sampling),
+                _scaled(table.packets[keep], sampling),
+                np.where(known, np.maximum(end - start, 1), 1),
             ),
-            "first_ms": np.where(kept.start_ms >= 0, kept.start_ms, none),
-            "last_ms": np.where(kept.end_ms >= 0, kept.end_ms, none),
-            "application": kept.application,
-            "sampled": kept.sampling > 1,
-            "file": kept.file,
-            "offset": kept.offset,
-        }
-        self._parts.append(_fold(part, with_exporter=True))
-        self._kept += len(self._parts[-1]["sender"])
-        if self._kept > _COMPACT_AT:
-            self._compact()
-
-    def _compact(self) -> None:
-        if len(self._parts) > 1:
-            self._parts = [_fold(_joined(self._parts), with_exporter=True)]
-        self._kept = len(self._parts[0]["sender"]) if self._parts else 0
+            # the earliest place in the evidence, so that the order of reading does not show
+            least=(
+                np.where(start >= 0, start, _NEVER),
+                (table.file[keep].astype(np.int64) << _OFFSET) | np.maximum(table.offset[keep], 0),
+            ),
+            greatest=(
+                np.maximum(end, -1),
+                table.application[keep],
+                table.sampling[keep] > 1,
+            ),
+        )
 
     def result(self) -> Conversations:
         """All that was added, as conversations."""
-        self._compact()
-        part = self._parts[0] if self._parts else _fold(_nothing(), with_exporter=True)
-        part = _fold(part, with_exporter=False)
-        outside = part["receiver"] < 0
-        pairs = np.stack([part["high"][outside], part["low"][outside]], axis=1)
-        endpoints, vertex = np.unique(pairs, axis=0, return_inverse=True)
-        receiver = part["receiver"].astype(np.int32)
-        receiver[outside] = self._nodes + vertex.reshape(-1)
-        answering = (
-            {tuple(pair) for pair in np.concatenate(self._answering).tolist()}
-            if self._answering
-            else set()
+        sums = self._sums
+        # over exporters the greatest sum counts, not their total
+        joined = RunningSums(least=2, greatest=6)
+        joined.add(
+            sums.first,
+            sums.second & np.uint64(0xFFFF_FFFF),
+            least=(sums.column(3), sums.column(4)),
+            greatest=tuple(sums.column(number) for number in (0, 1, 2, 5, 6, 7)),
         )
-        answers = np.array([tuple(pair) in answering for pair in endpoints.tolist()], np.bool_)
-        order = np.lexsort((part["port"], part["protocol"], receiver, part["sender"]))
-        fields = {
-            name: part[name][order]
-            for name in (
-                "sender",
-                "protocol",
-                "port",
-                "octets",
-                "packets",
-                "active_ms",
-                "first_ms",
-                "last_ms",
-                "application",
-                "sampled",
-                "file",
-                "offset",
-            )
-        }
+        high, low = self._outside.first, self._outside.second
+        by_address = np.lexsort((low, high))
+        vertex = np.empty(len(by_address), np.int64)
+        vertex[by_address] = np.arange(len(by_address)) + self._nodes
+        sender = (joined.first >> _HALF).astype(np.int32)
+        receiver = (joined.first & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+        outside = receiver >= self._nodes
+        receiver[outside] = vertex[receiver[outside] - self._nodes]
+        order = np.lexsort((joined.second, receiver, sender))
+        first, place, octets, packets, active, last, application, sampled = (
+            joined.column(number)[order] for number in range(8)
+        )
+        met = RunningSums()
+        met.add(self._answering.first, self._answering.second)
+        answering = len(met)
+        answers = met.add(high[by_address], low[by_address]) < answering
+        second = joined.second[order]
         return Conversations(
             nodes=self._nodes,
-            endpoint_high=endpoints[:, 0].copy(),
-            endpoint_low=endpoints[:, 1].copy(),
+            endpoint_high=high[by_address],
+            endpoint_low=low[by_address],
             answers=answers,
-            receiver=receiver[order],
+            sender=sender[order],
+            receiver=receiver[order].astype(np.int32),
+            protocol=(second >> np.uint64(16)).astype(np.uint8),
+            port=(second & np.uint64(0xFFFF)).astype(np.uint16),
+            octets=octets.astype(np.float64),
+            packets=packets.astype(np.float64),
+            active_ms=active.astype(np.float64),
+            first_ms=np.where(first == _NEVER, np.int64(-1), first),
+            last_ms=last,
+            application=application.astype(np.uint8),
+            sampled=sampled.astype(np.bool_),
+            file=(place >> _OFFSET).astype(np.uint32),
+            offset=place & ((1 << 40) - 1),
             seen=self._seen,
             records=self._records,
-            **fields,
         )
 
 
-def _nothing() -> dict[str, NDArray[Any]]:
-    types = {
-        "exporter": "u4", "sender": "i4", "receiver": "i4", "high": "u8", "low": "u8",
-        "protocol": "u1", "port": "u2", "octets": "f8", "packets": "f8", "active_ms": "f8",
-        "first_ms": "i8", "last_ms": "i8", "application": "u1", "sampled": "?", "file": "u4",
-        "offset": "i8",
-    }  # fmt: skip
-    return {name: np.zeros(0, kind) for name, kind in types.items()}
+def _scaled(counted: NDArray[np.uint64], sampling: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Counts times sampling; a record of more than 70 TB is damaged and must not spoil the sum."""
+    return np.minimum(counted * sampling, 2.0**46).astype(np.int64)
 
 
-def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _fold(part: dict[str, NDArray[Any]], *, with_exporter: bool) -> dict[str, NDArray[Any]]:
-    """One row a key: sums within an exporter, the greatest sum over exporters."""
-    keys = [part[name] for name in ("port", "protocol", "low", "high", "receiver", "sender")]
-    if with_exporter:
-        keys.insert(0, part["exporter"])
-    order = np.lexsort(keys)
-    if len(order) == 0:
-        return part
-    new = np.zeros(len(order), np.bool_)
-    new[0] = True
-    for key in keys:
-        ordered = key[order]
-        new[1:] |= ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(new)
-    rows = order[starts]
-    folded = {name: column[rows] for name, column in part.items()}
-    add = np.add if with_exporter else np.maximum
-    for name in ("octets", "packets", "active_ms"):
-        folded[name] = add.reduceat(part[name][order], starts)
-    for name in ("last_ms", "application", "sampled"):
-        folded[name] = np.maximum.reduceat(part[name][order], starts)
-    first = part["first_ms"][order].astype(np.int64)
-    unknown = np.iinfo(np.int64).max
-    first = np.minimum.reduceat(np.where(first < 0, unknown, first), starts)
-    folded["first_ms"] = np.where(first == unknown, -1, first)
-    # the earliest place in the evidence, so that the order of reading does not show
-    place = part["file"][order].astype(np.int64) << np.int64(40)
-    place |= np.maximum(part["offset"][order].astype(np.int64), 0)
-    place = np.minimum.reduceat(place, starts)
-    folded["file"] = (place >> np.int64(40)).astype(np.uint32)
-    folded["offset"] = place & np.int64((1 << 40) - 1)
-    return folded
+def address_index(inventory: Inventory) -> AddressIndex:
+    """Which node owns which address; without addresses an index that finds nobody."""
+    ranges = inventory.address_ranges
+    if ranges is None:
+        none = np.zeros(0, np.uint64)
+        return build_address_index(np.zeros(0, np.int64), none, none, none, none)
+    return build_address_index(*ranges[:5])
