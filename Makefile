@@ -32,8 +32,8 @@ demo: $(VENV)/.compiled ## Simulate a small city, audit it, print the score, wri
 test: setup ## Run every test, then the kernels again uncompiled and with bounds checks
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report= tests
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q -m "kernel and not slow" --cov --cov-append --cov-report= tests/kernels
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/bounds-checked $(BIN)/python -m pytest -n 2 -q -m "kernel and not slow" tests/kernels
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q -m "kernel and not slow" --cov --cov-append --cov-report= tests/kernels tests/fuzz/flows
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/bounds-checked $(BIN)/python -m pytest -n 2 -q -m "kernel and not slow" tests/kernels tests/fuzz/flows
 	$(BIN)/python -m coverage report --skip-covered | tail -n 3
 
 coverage: ## After `make test` with every peer installed: at least 90 % of the engine's branches

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel, prefetch
+from lenswatch_kernels.big_endian import four_bytes, two_bytes
 
 OK = 0
 TRUNCATED = 1
@@ -28,6 +29,8 @@ start at 256, those of templates end at 3)."""
 
 _V5_LIMIT = 1000
 """A v5 message holds 30 records; jumbo frames of some probes more. Larger counts are garbage."""
+_AHEAD = 8
+"""Datagrams whose headers are asked for before they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +112,7 @@ def _columns(messages: int, sets: int) -> tuple[NDArray[Any], ...]:
     )
 
 
-@kernel
-def _u16(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (np.int64(buffer[at]) << 8) | np.int64(buffer[at + 1])
-
-
-@kernel
-def _u32(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (
-        (np.int64(buffer[at]) << 24)
-        | (np.int64(buffer[at + 1]) << 16)
-        | (np.int64(buffer[at + 2]) << 8)
-        | np.int64(buffer[at + 3])
-    )
-
-
-@kernel
+@leaf_kernel
 def _header(buffer: NDArray[np.uint8], at: Any, left: Any) -> Any:
     """Fields of the message header at ``at``, of which ``left`` bytes are there.
 
@@ -132,45 +120,55 @@ def _header(buffer: NDArray[np.uint8], at: Any, left: Any) -> Any:
     uptime, sequence, domain, sampling.
     """
     zero = np.int64(0)
-    version = _u16(buffer, at) if left >= 2 else zero
+    version = two_bytes(buffer, at) if left >= 2 else zero
     if version == 10:
         if left < 16:
             return version, TRUNCATED, zero, zero, zero, zero, zero, zero, zero
-        size = _u16(buffer, at + 2)
+        size = two_bytes(buffer, at + 2)
         if size < 16:
             return version, BAD_SET, zero, zero, zero, zero, zero, zero, zero
         status = OK if size <= left else TRUNCATED
         body = min(size, left) - 16
-        export_ms = _u32(buffer, at + 4) * 1000
-        sequence = _u32(buffer, at + 8)
-        return version, status, 16, body, export_ms, zero, sequence, _u32(buffer, at + 12), zero
+        export_ms = four_bytes(buffer, at + 4) * 1000
+        sequence = four_bytes(buffer, at + 8)
+        return (
+            version,
+            status,
+            16,
+            body,
+            export_ms,
+            zero,
+            sequence,
+            four_bytes(buffer, at + 12),
+            zero,
+        )
     if version == 9:
         if left < 20:
             return version, TRUNCATED, zero, zero, zero, zero, zero, zero, zero
-        uptime = _u32(buffer, at + 4)
-        export_ms = _u32(buffer, at + 8) * 1000
-        sequence = _u32(buffer, at + 12)
-        return version, OK, 20, -1, export_ms, uptime, sequence, _u32(buffer, at + 16), zero
+        uptime = four_bytes(buffer, at + 4)
+        export_ms = four_bytes(buffer, at + 8) * 1000
+        sequence = four_bytes(buffer, at + 12)
+        return version, OK, 20, -1, export_ms, uptime, sequence, four_bytes(buffer, at + 16), zero
     if version == 5 or version == 7 or version == 1:
         size = 16 if version == 1 else 24
         record = 48 if version == 5 else 52
         if left < size:
             return version, TRUNCATED, zero, zero, zero, zero, zero, zero, zero
-        count = _u16(buffer, at + 2)
+        count = two_bytes(buffer, at + 2)
         if count > _V5_LIMIT:
             return version, BAD_SET, zero, zero, zero, zero, zero, zero, zero
         status = OK if size + count * record <= left else TRUNCATED
         body = min(count * record, (left - size) // record * record)
-        uptime = _u32(buffer, at + 4)
-        export_ms = _u32(buffer, at + 8) * 1000 + _u32(buffer, at + 12) // 1000000
-        sequence = _u32(buffer, at + 16) if version != 1 else zero
-        domain = _u16(buffer, at + 20) if version == 5 else zero
-        sampling = _u16(buffer, at + 22) if version == 5 else zero
+        uptime = four_bytes(buffer, at + 4)
+        export_ms = four_bytes(buffer, at + 8) * 1000 + four_bytes(buffer, at + 12) // 1000000
+        sequence = four_bytes(buffer, at + 16) if version != 1 else zero
+        domain = two_bytes(buffer, at + 20) if version == 5 else zero
+        sampling = two_bytes(buffer, at + 22) if version == 5 else zero
         return version, status, size, body, export_ms, uptime, sequence, domain, sampling
     return version, UNKNOWN_VERSION, zero, zero, zero, zero, zero, zero, zero
 
 
-@kernel
+@leaf_kernel
 def _walk(
     buffer: NDArray[np.uint8],
     datagram_offset: NDArray[np.int64],
@@ -196,6 +194,8 @@ def _walk(
     messages = 0
     sets = 0
     for row in range(datagram_offset.shape[0]):
+        if row + _AHEAD < datagram_offset.shape[0]:
+            prefetch(buffer, datagram_offset[row + _AHEAD])
         at = datagram_offset[row]
         stop = at + datagram_length[row]
         more = True
@@ -219,8 +219,8 @@ def _walk(
                 at = end
             else:
                 while end - at >= 4:
-                    set_id = _u16(buffer, at)
-                    length = _u16(buffer, at + 2)
+                    set_id = two_bytes(buffer, at)
+                    length = two_bytes(buffer, at + 2)
                     if version == 9 and (set_id == 5 or set_id == 7 or set_id == 9 or set_id == 10):
                         # reserved ids: in a raw file the next header ends a v9 message
                         break

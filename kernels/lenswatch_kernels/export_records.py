@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel
+from lenswatch_kernels.big_endian import two_bytes
 from lenswatch_kernels.record_operations import CONSTANT, operate
 
 VARIABLE = 65535
@@ -44,8 +45,13 @@ class Plans:
     """(operations, 6): field, offset in a fixed record, width, kind, block (8, 4, 2 or 1 bytes),
     column; for ``CONSTANT`` the width holds the value."""
 
+    @property
+    def most_fields(self) -> int:
+        """Fields of the longest template, at least one."""
+        return max(1, int(np.diff(self.field_start).max(initial=1)))
 
-@kernel
+
+@leaf_kernel
 def _varying_length(buffer: NDArray[np.uint8], at: Any, end: Any) -> Any:
     """Length of a variable field at ``at`` and bytes its length takes; (-1, 0) past the end."""
     if at >= end:
@@ -55,10 +61,10 @@ def _varying_length(buffer: NDArray[np.uint8], at: Any, end: Any) -> Any:
         return length, 1
     if at + 3 > end:
         return -1, 0
-    return (np.int64(buffer[at + 1]) << 8) | np.int64(buffer[at + 2]), 3
+    return two_bytes(buffer, at + 1), 3
 
 
-@kernel
+@leaf_kernel
 def _locate(
     buffer: NDArray[np.uint8],
     at: Any,
@@ -108,11 +114,12 @@ def count_records(
         plans.field_length,
         records,
         cut,
+        *np.empty((2, plans.most_fields), np.int64),
     )
     return records, cut
 
 
-@kernel
+@leaf_kernel
 def _count(
     buffer: NDArray[np.uint8],
     set_offset: NDArray[np.int64],
@@ -124,12 +131,9 @@ def _count(
     field_length: NDArray[np.int64],
     records: NDArray[np.int64],
     cut: NDArray[np.int64],
+    places: NDArray[np.int64],
+    widths: NDArray[np.int64],
 ) -> None:
-    widest = 1
-    for plan in range(record_length.shape[0]):
-        widest = max(widest, field_start[plan + 1] - field_start[plan])
-    places = np.empty(widest, np.int64)
-    widths = np.empty(widest, np.int64)
     for row in range(set_offset.shape[0]):
         plan = set_plan[row]
         if plan < 0:
@@ -153,7 +157,7 @@ def _count(
             records[row] = count
 
 
-@kernel
+@leaf_kernel
 def _all_zero(buffer: NDArray[np.uint8], at: Any, end: Any) -> Any:
     for place in range(at, end):  # noqa: SIM110  (any() over a slice would allocate)
         if buffer[place] != 0:
@@ -217,6 +221,10 @@ def decode_records(
         plans.field_length,
         plans.operation_start,
         plans.operations,
+        np.empty((2, plans.most_fields, _RECORDS), np.int64),
+        np.empty((2, plans.most_fields), np.int64),
+        np.empty((5, max(_TILE, _RECORDS)), np.int64),
+        np.empty(_TILE, np.bool_),
         *blocks,
     )
 
@@ -227,7 +235,7 @@ _RECORDS = 64
 """Records with variable fields located together."""
 
 
-@kernel
+@leaf_kernel
 def _decode(
     buffer: NDArray[np.uint8],
     set_offset: NDArray[np.int64],
@@ -242,24 +250,17 @@ def _decode(
     field_length: NDArray[np.int64],
     operation_start: NDArray[np.int64],
     operations: NDArray[np.int64],
+    located: NDArray[np.int64],
+    one: NDArray[np.int64],
+    items_of: NDArray[np.int64],
+    taken: NDArray[np.bool_],
     wide: NDArray[np.uint64],
     long: NDArray[np.uint32],
     short: NDArray[np.uint16],
     byte: NDArray[np.uint8],
 ) -> None:
-    widest = 1
-    for plan in range(record_length.shape[0]):
-        widest = max(widest, field_start[plan + 1] - field_start[plan])
-    places = np.empty((widest, _RECORDS), np.int64)
-    widths = np.empty((widest, _RECORDS), np.int64)
-    place = np.empty(widest, np.int64)
-    width = np.empty(widest, np.int64)
-    size = max(_TILE, _RECORDS)
-    position = np.empty(size, np.int64)
-    row = np.empty(size, np.int64)
-    count = np.empty(size, np.int64)
-    told = np.empty((2, size), np.int64)
-    taken = np.empty(_TILE, np.bool_)
+    places, widths, place, width = located[0], located[1], one[0], one[1]
+    position, row, count, told = items_of[0], items_of[1], items_of[2], items_of[3:]
     for tile in range(0, set_offset.shape[0], _TILE):
         stop = min(tile + _TILE, set_offset.shape[0])
         taken[:] = False
@@ -295,7 +296,7 @@ def _decode(
                 )  # fmt: skip
 
 
-@kernel
+@leaf_kernel
 def _decode_variable(
     buffer: NDArray[np.uint8],
     at: Any,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel
 
 ABSENT = -1
 """Value of a key that the table does not hold, and mark of an empty slot."""
@@ -56,14 +56,14 @@ class KeyTable:
                 _insert(key, value, self._keys, self._values)
 
 
-@kernel
+@leaf_kernel
 def _slot(key: Any, size: Any) -> Any:
     """Fibonacci hashing: the upper bits of the product are the well-mixed ones."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64((mixed >> np.uint64(32)) & np.uint64(size - 1))
 
 
-@kernel
+@leaf_kernel
 def _insert(key: Any, value: Any, keys: NDArray[np.uint64], values: NDArray[np.int64]) -> Any:
     size = keys.shape[0]
     slot = _slot(key, size)
@@ -75,7 +75,7 @@ def _insert(key: Any, value: Any, keys: NDArray[np.uint64], values: NDArray[np.i
     return new
 
 
-@kernel
+@leaf_kernel
 def _find(
     wanted: NDArray[np.uint64],
     keys: NDArray[np.uint64],

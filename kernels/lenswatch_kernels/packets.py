@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel, prefetch
+from lenswatch_kernels.big_endian import eight_bytes, four_bytes, two_bytes
 
 PLAIN, GRE, ERSPAN, TZSP, VXLAN = 0, 7, 8, 9, 10
 """Kinds of tunnel a row was found to open; the numbers are those of ``Application``."""
@@ -24,6 +25,8 @@ _LINK_RAW_OLD, _LINK_IPV4, _LINK_IPV6, _LINK_LOOP, _LINK_MPLS = 12, 228, 229, 10
 _MAPPED = np.uint64(0x0000_FFFF_0000_0000)
 _FRAGMENTS = 4096
 """First fragments remembered (a power of two); a collision forgets the older one."""
+_AHEAD = 8
+"""Packets whose headers are asked for before they are needed."""
 
 # columns of the integer rows
 SOURCE_PORT, DESTINATION_PORT, PROTOCOL, LENGTH, FLAGS, VLAN, TUNNEL, FRAGMENT = range(8)
@@ -104,33 +107,13 @@ def decode_packets(
     )
 
 
-@kernel
-def _u16(data: NDArray[np.uint8], at: Any) -> Any:
-    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
-
-
-@kernel
-def _u32(data: NDArray[np.uint8], at: Any) -> Any:
-    return (
-        (np.uint64(data[at]) << np.uint64(24))
-        | (np.uint64(data[at + 1]) << np.uint64(16))
-        | (np.uint64(data[at + 2]) << np.uint64(8))
-        | np.uint64(data[at + 3])
-    )
-
-
-@kernel
-def _u64(data: NDArray[np.uint8], at: Any) -> Any:
-    return (_u32(data, at) << np.uint64(32)) | _u32(data, at + 4)
-
-
-@kernel
+@leaf_kernel
 def _to_network(data: NDArray[np.uint8], at: Any, end: Any, link: Any) -> Any:
     """Offset and ether type of what the link layer carries; type -1 where it is cut or unknown."""
     kind = -1
     if link == LINK_ETHERNET:
         if end - at >= 14:
-            kind = _u16(data, at + 12)
+            kind = two_bytes(data, at + 12)
             at += 14
     elif link in (LINK_RAW, _LINK_RAW_OLD, 14, _LINK_IPV4, _LINK_IPV6):
         if end > at:
@@ -141,24 +124,24 @@ def _to_network(data: NDArray[np.uint8], at: Any, end: Any, link: Any) -> Any:
             kind = 0x0800 if data[at] >> 4 == 4 else 0x86DD
     elif link == LINK_SLL:
         if end - at >= 16:
-            kind = _u16(data, at + 14)
+            kind = two_bytes(data, at + 14)
             at += 16
     elif link == LINK_SLL2:
         if end - at >= 20:
-            kind = _u16(data, at)
+            kind = two_bytes(data, at)
             at += 20
     elif link == LINK_PPP:
         if end - at >= 4:
             if data[at] == 0xFF and data[at + 1] == 3:
                 at += 2
-            kind = _ppp(_u16(data, at)) if end - at >= 2 else -1
+            kind = _ppp(two_bytes(data, at)) if end - at >= 2 else -1
             at += 2
     elif link == _LINK_MPLS:
         kind = 0x8847
     return at, kind
 
 
-@kernel
+@leaf_kernel
 def _ppp(protocol: Any) -> Any:
     if protocol == 0x0021:
         return 0x0800
@@ -167,7 +150,7 @@ def _ppp(protocol: Any) -> Any:
     return -1
 
 
-@kernel
+@leaf_kernel
 def _strip(data: NDArray[np.uint8], at: Any, end: Any, kind: Any) -> Any:
     """Take off VLAN tags, MPLS labels, PPPoE; offset, ether type and outermost VLAN."""
     vlan = -1
@@ -176,8 +159,8 @@ def _strip(data: NDArray[np.uint8], at: Any, end: Any, kind: Any) -> Any:
             if end - at < 4:
                 return at, -1, vlan
             if vlan < 0:
-                vlan = _u16(data, at) & 0x0FFF
-            kind = _u16(data, at + 2)
+                vlan = two_bytes(data, at) & 0x0FFF
+            kind = two_bytes(data, at + 2)
             at += 4
         elif kind == 0x8847 or kind == 0x8848:
             bottom = False
@@ -193,21 +176,21 @@ def _strip(data: NDArray[np.uint8], at: Any, end: Any, kind: Any) -> Any:
                 kind = 0x86DD
             elif version == 0 and end - at >= 18:
                 # a pseudowire's control word, then Ethernet (RFC 4448)
-                kind = _u16(data, at + 16)
+                kind = two_bytes(data, at + 16)
                 at += 18
             else:
                 return at, -1, vlan
         elif kind == 0x8864:
             if end - at < 8:
                 return at, -1, vlan
-            kind = _ppp(_u16(data, at + 6))
+            kind = _ppp(two_bytes(data, at + 6))
             at += 8
         else:
             break
     return at, kind, vlan
 
 
-@kernel
+@leaf_kernel
 def _hash(a: Any, b: Any, c: Any) -> Any:
     mixed = (a ^ (b * np.uint64(0x9E3779B97F4A7C15)) ^ (c << np.uint64(17))) * np.uint64(
         0xFF51AFD7ED558CCD
@@ -215,7 +198,7 @@ def _hash(a: Any, b: Any, c: Any) -> Any:
     return np.int64((mixed >> np.uint64(40)) & np.uint64(_FRAGMENTS - 1))
 
 
-@kernel
+@leaf_kernel
 def _decode(
     data: NDArray[np.uint8],
     offset: NDArray[np.int64],
@@ -230,6 +213,8 @@ def _decode(
 ) -> Any:
     used = 0
     for row in range(offset.shape[0]):
+        if row + _AHEAD < offset.shape[0]:
+            prefetch(data, offset[row + _AHEAD])
         at, kind = _to_network(data, offset[row], offset[row] + captured[row], link[row])
         end = offset[row] + captured[row]
         tunnel = PLAIN
@@ -249,7 +234,7 @@ def _decode(
     return used
 
 
-@kernel
+@leaf_kernel
 def _network(
     data: NDArray[np.uint8],
     at: Any,
@@ -272,31 +257,31 @@ def _network(
         if end - at < 20 or data[at] >> 4 != 4:
             return False, at, -1, end, PLAIN
         header = np.int64(data[at] & 15) * 4
-        total = _u16(data, at + 2)
+        total = two_bytes(data, at + 2)
         if header < 20:
             return False, at, -1, end, PLAIN
         if total == 0:
             total = end - at  # segmentation offload leaves the length out
-        word = _u16(data, at + 6)
+        word = two_bytes(data, at + 6)
         more = (word & 0x2000) != 0
         fragment_offset = np.int64(word & 0x1FFF) * 8
         if more or fragment_offset > 0:
-            identification = _u16(data, at + 4)
+            identification = two_bytes(data, at + 4)
         protocol = np.int64(data[at + 9])
         addresses[0, row] = np.uint64(0)
-        addresses[1, row] = _MAPPED | _u32(data, at + 12)
+        addresses[1, row] = _MAPPED | np.uint64(four_bytes(data, at + 12))
         addresses[2, row] = np.uint64(0)
-        addresses[3, row] = _MAPPED | _u32(data, at + 16)
+        addresses[3, row] = _MAPPED | np.uint64(four_bytes(data, at + 16))
         transport = at + header
     else:
         if end - at < 40 or data[at] >> 4 != 6:
             return False, at, -1, end, PLAIN
-        total = 40 + _u16(data, at + 4)
+        total = 40 + two_bytes(data, at + 4)
         protocol = np.int64(data[at + 6])
-        addresses[0, row] = _u64(data, at + 8)
-        addresses[1, row] = _u64(data, at + 16)
-        addresses[2, row] = _u64(data, at + 24)
-        addresses[3, row] = _u64(data, at + 32)
+        addresses[0, row] = eight_bytes(data, at + 8)
+        addresses[1, row] = eight_bytes(data, at + 16)
+        addresses[2, row] = eight_bytes(data, at + 24)
+        addresses[3, row] = eight_bytes(data, at + 32)
         transport = at + 40
         for _ in range(8):
             if protocol == 0 or protocol == 43 or protocol == 60 or protocol == 135:
@@ -307,10 +292,10 @@ def _network(
             elif protocol == 44:
                 if end - transport < 8:
                     break
-                word = _u16(data, transport + 2)
+                word = two_bytes(data, transport + 2)
                 more = (word & 1) != 0
                 fragment_offset = np.int64(word & 0xFFF8)
-                identification = np.int64(_u32(data, transport + 4))
+                identification = four_bytes(data, transport + 4)
                 protocol = np.int64(data[transport])
                 transport += 8
             elif protocol == 51:
@@ -332,8 +317,8 @@ def _network(
     if fragment != 2:
         if protocol == 6 or protocol == 17 or protocol == 132 or protocol == 136 or protocol == 33:
             if end - transport >= 4:
-                source = _u16(data, transport)
-                destination = _u16(data, transport + 2)
+                source = two_bytes(data, transport)
+                destination = two_bytes(data, transport + 2)
             if protocol == 6:
                 if end - transport >= 14:
                     flags = np.int64(data[transport + 13]) | (
@@ -348,7 +333,7 @@ def _network(
                 inner, inner_at, tunnel = _udp_tunnel(data, payload, end, source, destination)
         elif protocol == 1 or protocol == 58:
             if end - transport >= 2:
-                destination = _u16(data, transport)
+                destination = two_bytes(data, transport)
             payload = transport + 8
         elif protocol == 47:
             inner, inner_at, tunnel = _gre(data, transport, end)
@@ -391,13 +376,13 @@ def _network(
     return True, inner_at, inner, end, tunnel
 
 
-@kernel
+@leaf_kernel
 def _gre(data: NDArray[np.uint8], at: Any, end: Any) -> Any:
     """Inner ether type, its offset, kind of tunnel (RFC 2784, 2890; ERSPAN I to III)."""
     if end - at < 4:
         return -1, at, PLAIN
-    word = _u16(data, at)
-    kind = _u16(data, at + 2)
+    word = two_bytes(data, at)
+    kind = two_bytes(data, at + 2)
     at += 4
     if word & 0x8000:
         at += 4
@@ -408,31 +393,31 @@ def _gre(data: NDArray[np.uint8], at: Any, end: Any) -> Any:
     if kind == 0x880B:  # PPTP: version 1 with an acknowledgement number
         if word & 0x0080:
             at += 4
-        return (_ppp(_u16(data, at + 2)), at + 4, GRE) if end - at >= 4 else (-1, at, GRE)
+        return (_ppp(two_bytes(data, at + 2)), at + 4, GRE) if end - at >= 4 else (-1, at, GRE)
     if kind == 0x88BE:
         # type I has no header of its own and no GRE sequence number; type II has eight bytes
         if word & 0x1000:
             at += 8
-        return (_u16(data, at + 12), at + 14, ERSPAN) if end - at >= 14 else (-1, at, ERSPAN)
+        return (two_bytes(data, at + 12), at + 14, ERSPAN) if end - at >= 14 else (-1, at, ERSPAN)
     if kind == 0x22EB:
         if end - at < 12:
             return -1, at, ERSPAN
         at += 20 if data[at + 11] & 1 else 12
-        return (_u16(data, at + 12), at + 14, ERSPAN) if end - at >= 14 else (-1, at, ERSPAN)
+        return (two_bytes(data, at + 12), at + 14, ERSPAN) if end - at >= 14 else (-1, at, ERSPAN)
     if kind == 0x6558:
-        return (_u16(data, at + 12), at + 14, GRE) if end - at >= 14 else (-1, at, GRE)
+        return (two_bytes(data, at + 12), at + 14, GRE) if end - at >= 14 else (-1, at, GRE)
     if kind == 0x0800 or kind == 0x86DD or kind == 0x8847:
         return kind, at, GRE
     return -1, at, GRE
 
 
-@kernel
+@leaf_kernel
 def _udp_tunnel(data: NDArray[np.uint8], at: Any, end: Any, source: Any, destination: Any) -> Any:
     """VXLAN (RFC 7348) on 4789 or 8472, TZSP on 37008; else no tunnel."""
     if (destination == 4789 or destination == 8472) and end - at >= 22 and data[at] & 0x08:
-        return _u16(data, at + 20), at + 22, VXLAN
+        return two_bytes(data, at + 20), at + 22, VXLAN
     if destination == 37008 and end - at >= 5 and data[at] == 1 and data[at + 1] <= 5:
-        protocol = _u16(data, at + 2)
+        protocol = two_bytes(data, at + 2)
         at += 4
         for _ in range(64):
             if at >= end:
@@ -448,6 +433,6 @@ def _udp_tunnel(data: NDArray[np.uint8], at: Any, end: Any, source: Any, destina
                     return -1, at, TZSP
                 at += 2 + np.int64(data[at + 1])
         if protocol == 1 and end - at >= 14:
-            return _u16(data, at + 12), at + 14, TZSP
+            return two_bytes(data, at + 12), at + 14, TZSP
         return -1, at, TZSP
     return -1, at, PLAIN

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel, prefetch
 
 CLASSIC_MAGICS = (
     b"\xa1\xb2\xc3\xd4",
@@ -26,6 +26,8 @@ MOST_INTERFACES = 256
 """Interfaces of one pcapng section; packets of further ones are skipped."""
 LARGEST_PACKET = 1 << 24
 """A longer packet is a broken length, as in libpcap."""
+_AHEAD = 8
+"""Packets ahead that are asked for before they are needed, taken to be as long as this one."""
 
 # state of the walk
 _POSITION, _BIG_ENDIAN, _NG, _FIRST_LINK, _NANOSECONDS, _INTERFACES, _BROKEN, _STATES = range(8)
@@ -106,7 +108,7 @@ def next_packets(data: NDArray[np.uint8], walk: Walk, most: int) -> PacketIndex:
     )
 
 
-@kernel
+@leaf_kernel
 def _u32(data: NDArray[np.uint8], at: Any, big: Any) -> Any:
     a = np.int64(data[at])
     b = np.int64(data[at + 1])
@@ -117,7 +119,7 @@ def _u32(data: NDArray[np.uint8], at: Any, big: Any) -> Any:
     return (d << 24) | (c << 16) | (b << 8) | a
 
 
-@kernel
+@leaf_kernel
 def _u16(data: NDArray[np.uint8], at: Any, big: Any) -> Any:
     a = np.int64(data[at])
     b = np.int64(data[at + 1])
@@ -126,7 +128,7 @@ def _u16(data: NDArray[np.uint8], at: Any, big: Any) -> Any:
     return (b << 8) | a
 
 
-@kernel
+@leaf_kernel
 def _walk_classic(
     data: NDArray[np.uint8],
     state: NDArray[np.int64],
@@ -157,6 +159,7 @@ def _walk_classic(
         time_ns[count] = _u32(data, at, big) * 1_000_000_000 + _u32(data, at + 4, big) * unit
         link[count] = kind
         count += 1
+        prefetch(data, at + _AHEAD * (16 + inside))
         at += 16 + inside
     if count < offset.shape[0] and size - at < 16 and at < size and state[_BROKEN] == 0:
         state[_BROKEN] = at + 1
@@ -164,7 +167,7 @@ def _walk_classic(
     return count
 
 
-@kernel
+@leaf_kernel
 def _interface(
     data: NDArray[np.uint8], at: Any, end: Any, big: Any, interface: NDArray[np.int64]
 ) -> None:
@@ -185,7 +188,7 @@ def _interface(
         at += 4 + (size + 3) // 4 * 4
 
 
-@kernel
+@leaf_kernel
 def _to_ns(ticks: Any, exponent: Any, binary: Any) -> Any:
     if binary:
         if exponent > 62:
@@ -209,7 +212,7 @@ def _to_ns(ticks: Any, exponent: Any, binary: Any) -> Any:
     return np.int64(ticks // factor)
 
 
-@kernel
+@leaf_kernel
 def _walk_ng(
     data: NDArray[np.uint8],
     state: NDArray[np.int64],
@@ -265,6 +268,7 @@ def _walk_ng(
             time_ns[count] = -1
             link[count] = interfaces[0, 0]
             count += 1
+        prefetch(data, at + _AHEAD * block)
         at += block
     if count < offset.shape[0] and size - at < 12 and at < size and state[_BROKEN] == 0:
         state[_BROKEN] = at + 1

@@ -3,9 +3,6 @@
 `export_records` decides which records an operation runs over; here is what each kind does. An
 operation runs over *items*: runs of ``count`` records that lie ``stride`` bytes apart from
 ``position`` and go to rows from ``row``.
-
-Indices into the buffer are unsigned on purpose: numba wraps negative indices of signed ones, which
-keeps the compiler from merging four byte loads into one.
 """
 
 from __future__ import annotations
@@ -15,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel
+from lenswatch_kernels.big_endian import any_bytes, eight_bytes, four_bytes, two_bytes
 
 # kinds of operation
 UNSIGNED = 0
@@ -54,52 +52,7 @@ NO_BASE: int = -(1 << 62)
 """Uptime base of an exporter that never told when it started."""
 
 
-@kernel
-def _two(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (np.uint32(buffer[at]) << np.uint32(8)) | np.uint32(buffer[at + np.uint64(1)])
-
-
-@kernel
-def _four(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (
-        (np.uint32(buffer[at]) << np.uint32(24))
-        | (np.uint32(buffer[at + np.uint64(1)]) << np.uint32(16))
-        | (np.uint32(buffer[at + np.uint64(2)]) << np.uint32(8))
-        | np.uint32(buffer[at + np.uint64(3)])
-    )
-
-
-@kernel
-def _eight(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (
-        (np.uint64(buffer[at]) << np.uint64(56))
-        | (np.uint64(buffer[at + np.uint64(1)]) << np.uint64(48))
-        | (np.uint64(buffer[at + np.uint64(2)]) << np.uint64(40))
-        | (np.uint64(buffer[at + np.uint64(3)]) << np.uint64(32))
-        | (np.uint64(buffer[at + np.uint64(4)]) << np.uint64(24))
-        | (np.uint64(buffer[at + np.uint64(5)]) << np.uint64(16))
-        | (np.uint64(buffer[at + np.uint64(6)]) << np.uint64(8))
-        | np.uint64(buffer[at + np.uint64(7)])
-    )
-
-
-@kernel
-def _unsigned(buffer: NDArray[np.uint8], at: Any, width: Any) -> Any:
-    """Big-endian unsigned integer; the low eight bytes where it is wider."""
-    if width == 4:
-        return np.uint64(_four(buffer, at))
-    if width == 8:
-        return _eight(buffer, at)
-    start = np.uint64(0)
-    if width > 8:
-        start = np.uint64(width - 8)
-    value = np.uint64(0)
-    for place in range(start, np.uint64(width)):
-        value = (value << np.uint64(8)) | np.uint64(buffer[at + np.uint64(place)])
-    return value
-
-
-@kernel
+@leaf_kernel
 def _copy(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -118,15 +71,15 @@ def _copy(
         end = to + np.uint64(count[item])
         if width == 4:
             for target in range(to, end):
-                column[target] = _four(buffer, at)
+                column[target] = four_bytes(buffer, at)
                 at += step
         elif width == 8:
             for target in range(to, end):
-                column[target] = _eight(buffer, at)
+                column[target] = eight_bytes(buffer, at)
                 at += step
         elif width == 2:
             for target in range(to, end):
-                column[target] = _two(buffer, at)
+                column[target] = two_bytes(buffer, at)
                 at += step
         elif width == 1:
             for target in range(to, end):
@@ -134,11 +87,11 @@ def _copy(
                 at += step
         else:
             for target in range(to, end):
-                column[target] = _unsigned(buffer, at, width)
+                column[target] = any_bytes(buffer, at, width)
                 at += step
 
 
-@kernel
+@leaf_kernel
 def _copy_if_zero(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -153,11 +106,11 @@ def _copy_if_zero(
         at = np.uint64(position[item] + shift)
         for target in range(row[item], row[item] + count[item]):
             if column[target] == 0:
-                column[target] = _unsigned(buffer, at, width)
+                column[target] = any_bytes(buffer, at, width)
             at += np.uint64(stride)
 
 
-@kernel
+@leaf_kernel
 def _or_shifted(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -171,12 +124,12 @@ def _or_shifted(
     for item in range(position.shape[0]):
         at = np.uint64(position[item] + shift)
         for target in range(row[item], row[item] + count[item]):
-            high = np.uint16(_unsigned(buffer, at, width) & np.uint64(255))
+            high = np.uint16(any_bytes(buffer, at, width) & np.uint64(255))
             column[target] = column[target] | (high << np.uint16(8))
             at += np.uint64(stride)
 
 
-@kernel
+@leaf_kernel
 def _fill(row: NDArray[np.int64], count: NDArray[np.int64], column: Any, value: Any) -> None:
     for item in range(row.shape[0]):
         to = np.uint64(row[item])
@@ -184,7 +137,7 @@ def _fill(row: NDArray[np.int64], count: NDArray[np.int64], column: Any, value: 
             column[target] = value
 
 
-@kernel
+@leaf_kernel
 def operate(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -248,7 +201,7 @@ def operate(
         )  # fmt: skip
 
 
-@kernel
+@leaf_kernel
 def _addresses4(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -265,13 +218,13 @@ def _addresses4(
         to = np.uint64(row[item])
         end = to + np.uint64(count[item])
         for target in range(to, end):
-            low[target] = _MAPPED | np.uint64(_four(buffer, at))
+            low[target] = _MAPPED | np.uint64(four_bytes(buffer, at))
             at += step
         for target in range(to, end):
             high[target] = np.uint64(0)
 
 
-@kernel
+@leaf_kernel
 def _addresses6(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -288,15 +241,15 @@ def _addresses6(
         at = np.uint64(position[item] + shift)
         to = np.uint64(row[item])
         for target in range(to, to + np.uint64(count[item])):
-            upper = _eight(buffer, at)
-            lower = _eight(buffer, at + np.uint64(8))
+            upper = eight_bytes(buffer, at)
+            lower = eight_bytes(buffer, at + np.uint64(8))
             if upper != 0 or lower != 0 or not only_set:
                 high[target] = upper
                 low[target] = lower
             at += step
 
 
-@kernel
+@leaf_kernel
 def _times(
     buffer: NDArray[np.uint8],
     position: NDArray[np.int64],
@@ -321,18 +274,16 @@ def _times(
         if kind == MILLISECONDS and width == 8:
             for target in range(to, stop):
                 # beyond 2**63 the time is no time: the sign bit says unknown, as -1 does
-                time = np.int64(_eight(buffer, at))
+                time = np.int64(eight_bytes(buffer, at))
                 column[target] = np.uint64(time if time >= 0 else UNKNOWN)
                 at += step
         elif kind == UPTIME and width == 4 and base != NO_BASE:
             for target in range(to, stop):
-                column[target] = np.uint64(
-                    _since_start(np.int64(_four(buffer, at)), base, export_ms)
-                )
+                column[target] = np.uint64(_since_start(four_bytes(buffer, at), base, export_ms))
                 at += step
         else:
             for target in range(to, stop):
-                value = np.int64(_unsigned(buffer, at, width))
+                value = np.int64(any_bytes(buffer, at, width))
                 known = np.int64(column[target])
                 if kind == SUBTRACT_FROM_END:
                     known = np.int64(end[target])
@@ -342,7 +293,7 @@ def _times(
                 at += step
 
 
-@kernel
+@leaf_kernel
 def _since_start(value: Any, base: Any, export_ms: Any) -> Any:
     """Uptime to time of day: the wrap nearest to the export time, an hour of disorder allowed."""
     time = base + value
@@ -350,7 +301,7 @@ def _since_start(value: Any, base: Any, export_ms: Any) -> Any:
     return time if time >= 0 else UNKNOWN
 
 
-@kernel
+@leaf_kernel
 def _time(value: Any, kind: Any, known: Any, export_ms: Any, base: Any) -> Any:
     """One time by the rarer ways to tell it; ``known`` is what a duration is counted from."""
     time = UNKNOWN

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel
 
 EXPECTED, GAPS, LOST, LATE, EXPECTED_OWN, GAPS_OWN, LOST_OWN, RESTARTS = range(8)
 """Columns of the state: next number by the RFC (-1: none yet), breaks, units missing at them,
@@ -50,7 +50,7 @@ def follow_sequences(
     _follow(session, sequence, units, state)
 
 
-@kernel
+@leaf_kernel
 def _follow(
     session: NDArray[np.int64],
     sequence: NDArray[np.uint32],

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel
+from lenswatch_kernels.big_endian import eight_bytes, four_bytes
 
 RAW_HEADER, SAMPLED_IPV4, SAMPLED_IPV6, NOTHING = 1, 3, 4, 0
 
@@ -86,22 +87,7 @@ def index_samples(
     )
 
 
-@kernel
-def _u32(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (
-        (np.int64(buffer[at]) << 24)
-        | (np.int64(buffer[at + 1]) << 16)
-        | (np.int64(buffer[at + 2]) << 8)
-        | np.int64(buffer[at + 3])
-    )
-
-
-@kernel
-def _u64(buffer: NDArray[np.uint8], at: Any) -> Any:
-    return (np.uint64(_u32(buffer, at)) << np.uint64(32)) | np.uint64(_u32(buffer, at + 4))
-
-
-@kernel
+@leaf_kernel
 def _walk(
     buffer: NDArray[np.uint8],
     offset: NDArray[np.int64],
@@ -115,33 +101,35 @@ def _walk(
     for row in range(offset.shape[0]):
         at = offset[row]
         end = at + length[row]
-        if end - at < 28 or _u32(buffer, at) != 5:
+        if end - at < 28 or four_bytes(buffer, at) != 5:
             headers[row, 0] = NOT_SFLOW
             headers[row, 1] = at + 1
             continue
-        family = _u32(buffer, at + 4)
+        family = four_bytes(buffer, at + 4)
         if family == 1:
-            agents[1, row] = np.uint64(0x0000_FFFF_0000_0000) | np.uint64(_u32(buffer, at + 8))
+            agents[1, row] = np.uint64(0x0000_FFFF_0000_0000) | np.uint64(
+                four_bytes(buffer, at + 8)
+            )
             at += 12
         elif family == 2 and end - at >= 40:
-            agents[0, row] = _u64(buffer, at + 8)
-            agents[1, row] = _u64(buffer, at + 16)
+            agents[0, row] = eight_bytes(buffer, at + 8)
+            agents[1, row] = eight_bytes(buffer, at + 16)
             at += 24
         else:
             headers[row, 0] = NOT_SFLOW
             headers[row, 1] = at + 5
             continue
-        headers[row, 2] = _u32(buffer, at)
-        headers[row, 3] = _u32(buffer, at + 4) | (_u32(buffer, at + 8) << 32)
-        count = _u32(buffer, at + 12)
+        headers[row, 2] = four_bytes(buffer, at)
+        headers[row, 3] = four_bytes(buffer, at + 4) | (four_bytes(buffer, at + 8) << 32)
+        count = four_bytes(buffer, at + 12)
         at += 16
         for _ in range(count):
             if end - at < 8:
                 headers[row, 0] = CUT
                 headers[row, 1] = at + 1
                 break
-            kind = _u32(buffer, at)
-            size = _u32(buffer, at + 4)
+            kind = four_bytes(buffer, at)
+            size = four_bytes(buffer, at + 4)
             at += 8
             if size > end - at:
                 headers[row, 0] = CUT
@@ -158,7 +146,7 @@ def _walk(
     return used
 
 
-@kernel
+@leaf_kernel
 def _sample(
     buffer: NDArray[np.uint8],
     at: Any,
@@ -173,25 +161,25 @@ def _sample(
     if end - at < (44 if expanded else 32):
         return False
     if expanded:
-        source = _u32(buffer, at + 8)
-        rate = _u32(buffer, at + 12)
-        pool = _u32(buffer, at + 16)
-        drops = _u32(buffer, at + 20)
+        source = four_bytes(buffer, at + 8)
+        rate = four_bytes(buffer, at + 12)
+        pool = four_bytes(buffer, at + 16)
+        drops = four_bytes(buffer, at + 20)
         # format 0 is a single interface; 1 is "discarded", 2 "several": no interface then
-        into = _u32(buffer, at + 28) if _u32(buffer, at + 24) == 0 else 0
-        out = _u32(buffer, at + 36) if _u32(buffer, at + 32) == 0 else 0
-        count = _u32(buffer, at + 40)
+        into = four_bytes(buffer, at + 28) if four_bytes(buffer, at + 24) == 0 else 0
+        out = four_bytes(buffer, at + 36) if four_bytes(buffer, at + 32) == 0 else 0
+        count = four_bytes(buffer, at + 40)
         at += 44
     else:
-        source = _u32(buffer, at + 4) & 0xFFFFFF
-        rate = _u32(buffer, at + 8)
-        pool = _u32(buffer, at + 12)
-        drops = _u32(buffer, at + 16)
-        into = _u32(buffer, at + 20)
-        out = _u32(buffer, at + 24)
+        source = four_bytes(buffer, at + 4) & 0xFFFFFF
+        rate = four_bytes(buffer, at + 8)
+        pool = four_bytes(buffer, at + 12)
+        drops = four_bytes(buffer, at + 16)
+        into = four_bytes(buffer, at + 20)
+        out = four_bytes(buffer, at + 24)
         into = into & 0x3FFFFFFF if into >> 30 == 0 else 0
         out = out & 0x3FFFFFFF if out >> 30 == 0 else 0
-        count = _u32(buffer, at + 28)
+        count = four_bytes(buffer, at + 28)
         at += 32
     content = NOTHING
     place = np.int64(0)
@@ -201,24 +189,24 @@ def _sample(
     for _ in range(count):
         if end - at < 8:
             break
-        kind = _u32(buffer, at)
-        size = _u32(buffer, at + 4)
+        kind = four_bytes(buffer, at)
+        size = four_bytes(buffer, at + 4)
         at += 8
         if size > end - at:
             break
         if kind == RAW_HEADER and size >= 16:
             content = RAW_HEADER
-            protocol = _u32(buffer, at)
-            frame = _u32(buffer, at + 4)
-            header = min(_u32(buffer, at + 12), size - 16)
+            protocol = four_bytes(buffer, at)
+            frame = four_bytes(buffer, at + 4)
+            header = min(four_bytes(buffer, at + 12), size - 16)
             place = at + 16
         elif content != RAW_HEADER and kind == SAMPLED_IPV4 and size >= 32:
             content = SAMPLED_IPV4
-            frame = _u32(buffer, at)
+            frame = four_bytes(buffer, at)
             place = at
         elif content != RAW_HEADER and kind == SAMPLED_IPV6 and size >= 56:
             content = SAMPLED_IPV6
-            frame = _u32(buffer, at)
+            frame = four_bytes(buffer, at)
             place = at
         at += size
     if content == NOTHING:

@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import leaf_kernel, prefetch
+
+_DIGEST, _OBSERVER, _AGAIN, _WORDS = 0, 1, 2, 4
+_BLOCK = 256
+"""Records whose digests are made together."""
 
 
 class SightingTable:
@@ -25,9 +29,10 @@ class SightingTable:
         size = 16
         while size < 2 * most:
             size *= 2
-        self._digests: NDArray[np.uint64] = np.zeros(size, np.uint64)
-        self._observers: NDArray[np.int64] = np.full(size, -1, np.int64)
-        self._again: NDArray[np.int64] = np.zeros(size, np.int64)
+        # of each flow: digest, observer + 1 (0: empty), records seen again; four words, so that one
+        # flow lies in one cache line
+        self._flows: NDArray[np.uint64] = np.zeros((size, _WORDS), np.uint64)
+        self._spare: NDArray[np.uint64] = np.empty_like(self._flows)
         self._state: NDArray[np.int64] = np.array([0, 0, most], np.int64)
 
     @property
@@ -38,7 +43,7 @@ class SightingTable:
     @property
     def duplicates(self) -> int:
         """Records of flows that another observer saw first; an estimate unless ``exact``."""
-        return int(self._again.sum()) << int(self._state[1])
+        return int(self._flows[:, _AGAIN].sum()) << int(self._state[1])
 
     def add(
         self,
@@ -66,15 +71,15 @@ class SightingTable:
         with np.errstate(over="ignore"):  # hashing wraps on purpose
             _add(
                 source_high, source_low, destination_high, destination_low, protocol, source_port,
-                destination_port, exporter, observer, records, self._digests, self._observers,
-                self._again, self._state,
+                destination_port, exporter, observer, records, self._flows,
+                self._flows.reshape(-1), np.empty(_BLOCK, np.uint64), self._spare, self._state,
             )  # fmt: skip
         if records[-1]:
             raise ValueError("an exporter has no observer")
         return records[:-1]
 
 
-@kernel
+@leaf_kernel
 def _mix(value: Any) -> Any:
     """Finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -82,35 +87,37 @@ def _mix(value: Any) -> Any:
     return value ^ (value >> np.uint64(31))
 
 
-@kernel
-def _halve(
-    digests: NDArray[np.uint64],
-    observers: NDArray[np.int64],
-    again: NDArray[np.int64],
-    state: NDArray[np.int64],
-) -> None:
+@leaf_kernel
+def _slot(digest: Any, size: Any) -> Any:
+    return np.int64((digest >> np.uint64(24)) & np.uint64(size - 1))
+
+
+@leaf_kernel
+def _sampled(digest: Any, zeros: Any) -> Any:
+    return digest & ((np.uint64(1) << np.uint64(zeros)) - np.uint64(1)) == 0
+
+
+@leaf_kernel
+def _halve(flows: NDArray[np.uint64], old: NDArray[np.uint64], state: NDArray[np.int64]) -> None:
     """Follow half as many flows: those whose digest has one more zero bit."""
     state[1] += 1
-    mask = (np.uint64(1) << np.uint64(state[1])) - np.uint64(1)
-    size = digests.shape[0]
-    old_digests = digests.copy()
-    old_observers = observers.copy()
-    old_again = again.copy()
-    observers[:] = -1
-    again[:] = 0
+    size = flows.shape[0]
+    for row in range(size):
+        for word in range(_WORDS):
+            old[row, word] = flows[row, word]
+            flows[row, word] = np.uint64(0)
     state[0] = 0
     for row in range(size):
-        if old_observers[row] >= 0 and old_digests[row] & mask == 0:
-            slot = np.int64((old_digests[row] >> np.uint64(24)) & np.uint64(size - 1))
-            while observers[slot] >= 0:
+        if old[row, _OBSERVER] > 0 and _sampled(old[row, _DIGEST], state[1]):
+            slot = _slot(old[row, _DIGEST], size)
+            while flows[slot, _OBSERVER] > 0:
                 slot = (slot + 1) & (size - 1)
-            digests[slot] = old_digests[row]
-            observers[slot] = old_observers[row]
-            again[slot] = old_again[row]
+            for word in range(_WORDS):
+                flows[slot, word] = old[row, word]
             state[0] += 1
 
 
-@kernel
+@leaf_kernel
 def _add(
     source_high: NDArray[np.uint64],
     source_low: NDArray[np.uint64],
@@ -122,50 +129,62 @@ def _add(
     exporter: NDArray[np.uint32],
     observer: NDArray[np.int64],
     records: NDArray[np.int64],
+    flows: NDArray[np.uint64],
+    words: NDArray[np.uint64],
     digests: NDArray[np.uint64],
-    observers: NDArray[np.int64],
-    again: NDArray[np.int64],
+    spare: NDArray[np.uint64],
     state: NDArray[np.int64],
 ) -> None:
-    """``state``: flows followed, zero bits asked for, most flows. The last of ``records`` counts
+    """``words`` is ``flows`` in one dimension, ``digests`` and ``spare`` are room to work in.
+    ``state``: flows followed, zero bits asked for, most flows. The last of ``records`` counts
     those of exporters that are out of range, and ends the walk."""
-    size = digests.shape[0]
+    size = flows.shape[0]
     known = observer.shape[0]
+    count = source_high.shape[0]
     who = np.int64(-1)
     run = 0
-    for row in range(source_high.shape[0]):
-        # records of one exporter come in runs: count them so
-        if np.int64(exporter[row]) != who:
-            if who >= 0:
-                records[who] += row - run
-            who = np.int64(exporter[row])
-            run = row
-            if who >= known:
-                records[known] += 1
-                return
-        digest = (source_low[row] ^ (source_high[row] * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(
-            0xD6E8FEB86659FD93
-        )
-        digest ^= destination_low[row] ^ (destination_high[row] * np.uint64(0xC2B2AE3D27D4EB4F))
-        ports = (
-            (np.uint64(protocol[row]) << np.uint64(32))
-            | (np.uint64(source_port[row]) << np.uint64(16))
-            | np.uint64(destination_port[row])
-        )
-        digest = _mix(_mix(digest) ^ ports)
-        if digest & ((np.uint64(1) << np.uint64(state[1])) - np.uint64(1)) != 0:
-            continue
-        slot = np.int64((digest >> np.uint64(24)) & np.uint64(size - 1))
-        while observers[slot] >= 0 and digests[slot] != digest:
-            slot = (slot + 1) & (size - 1)
-        if observers[slot] >= 0:
-            if observers[slot] != observer[who]:
-                again[slot] += 1
-        else:
-            digests[slot] = digest
-            observers[slot] = observer[who]
-            state[0] += 1
-            if state[0] >= state[2]:
-                _halve(digests, observers, again, state)
+    for start in range(0, count, _BLOCK):
+        stop = min(start + _BLOCK, count)
+        # digests first, so that the table's lines are on their way when they are needed
+        for row in range(start, stop):
+            digest = (
+                source_low[row] ^ (source_high[row] * np.uint64(0x9E3779B97F4A7C15))
+            ) * np.uint64(0xD6E8FEB86659FD93)
+            digest ^= destination_low[row] ^ (destination_high[row] * np.uint64(0xC2B2AE3D27D4EB4F))
+            ports = (
+                (np.uint64(protocol[row]) << np.uint64(32))
+                | (np.uint64(source_port[row]) << np.uint64(16))
+                | np.uint64(destination_port[row])
+            )
+            digest = _mix(_mix(digest) ^ ports)
+            digests[row - start] = digest
+            if _sampled(digest, state[1]):
+                prefetch(words, _slot(digest, size) * _WORDS)
+        for row in range(start, stop):
+            # records of one exporter come in runs: count them so
+            if np.int64(exporter[row]) != who:
+                if who >= 0:
+                    records[who] += row - run
+                who = np.int64(exporter[row])
+                run = row
+                if who >= known:
+                    records[known] += 1
+                    return
+            digest = digests[row - start]
+            if not _sampled(digest, state[1]):
+                continue
+            slot = _slot(digest, size)
+            while flows[slot, _OBSERVER] > 0 and flows[slot, _DIGEST] != digest:
+                slot = (slot + 1) & (size - 1)
+            mark = np.uint64(observer[who] + 1)
+            if flows[slot, _OBSERVER] > 0:
+                if flows[slot, _OBSERVER] != mark:
+                    flows[slot, _AGAIN] += np.uint64(1)
+            else:
+                flows[slot, _DIGEST] = digest
+                flows[slot, _OBSERVER] = mark
+                state[0] += 1
+                if state[0] >= state[2]:
+                    _halve(flows, spare, state)
     if who >= 0:
-        records[who] += source_high.shape[0] - run
+        records[who] += count - run

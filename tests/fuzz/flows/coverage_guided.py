@@ -1,8 +1,10 @@
 """Coverage-guided fuzzing of the uncompiled decoders.
 
-    NUMBA_DISABLE_JIT=1 python tests/fuzz/flows/coverage_guided.py exports corpus/ -runs=1000000
+    python tests/fuzz/flows/coverage_guided.py netflow9 FOLDER -runs=1000000 -max_len=400
 
-Targets: exports, sflow, packets, capture. The first run seeds the corpus folder from `seeds`.
+Targets: netflow5, netflow9, ipfix, sflow, packets, capture. The folder takes what libFuzzer finds;
+inputs of other versions than the target's are given the target's. What reaches new branches in
+least bytes is kept in ``corpus/`` beside this file (`minimise.py`) and replayed in every lane.
 """
 
 from __future__ import annotations
@@ -16,35 +18,21 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 
 import atheris
 
-with atheris.instrument_imports(include=["lenswatch", "lenswatch_kernels"]):
+with atheris.instrument_imports(include=["lenswatch.evidence.flows", "lenswatch_kernels"]):
     import numpy as np
 
-    from tests.fuzz.flows.seeds import export_seeds, packet_seeds, sflow
-    from tests.fuzz.flows.targets import Targets
-
-SEEDS = {"exports": export_seeds, "sflow": lambda: [sflow()], "packets": packet_seeds}
+    from tests.fuzz.flows.seeds import seeds_of
+    from tests.fuzz.flows.targets import run_one
 
 
 def main() -> None:
+    """Hand over to libFuzzer, which ends the process."""
     target, corpus = sys.argv[1], Path(sys.argv[2])
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate({*SEEDS.get(target, packet_seeds)()}):
+    for number, seed in enumerate(seeds_of(target)):
         (corpus / f"seed-{number}").write_bytes(seed)
-
-    def one(data: bytes) -> None:
-        if not data:
-            return
-        targets = Targets()
-        if target == "capture":
-            targets.run_capture(data)
-            return
-        buffer = np.frombuffer(data, np.uint8)
-        getattr(targets, f"run_{target}")(
-            buffer, np.zeros(1, np.int64), np.array([len(data)], np.int64)
-        )
-
     np.seterr(all="ignore")  # unsigned arithmetic wraps on purpose; scalars would warn about it
-    atheris.Setup([sys.argv[0], str(corpus), *sys.argv[3:]], one)
+    atheris.Setup([sys.argv[0], str(corpus), *sys.argv[3:]], lambda data: run_one(target, data))
     atheris.Fuzz()
 
 

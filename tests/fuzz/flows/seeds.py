@@ -123,6 +123,36 @@ def packet_seeds() -> list[bytes]:
     ]
 
 
+def capture_seeds() -> list[bytes]:
+    """The same frames as a pcap and as a pcapng file."""
+    frames = packet_seeds()
+    classic = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(
+        struct.pack("<IIII", 1_700_000_000, row, len(frame), len(frame)) + frame
+        for row, frame in enumerate(frames)
+    )
+    section = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    interface = struct.pack("<IIHHIHHBBBBII", 1, 32, 1, 0, 0, 9, 1, 9, 0, 0, 0, 0, 32)
+    blocks = b""
+    for frame in frames:
+        padded = frame + b"\0" * (-len(frame) % 4)
+        size = 32 + len(padded)
+        blocks += struct.pack("<IIIIIII", 6, size, 0, 0x5F5E1, 7, len(frame), len(frame))
+        blocks += padded + struct.pack("<I", size)
+    return [classic, section + interface + blocks]
+
+
+def seeds_of(target: str) -> list[bytes]:
+    """Different seeds of one of the fuzzers' targets."""
+    if target == "sflow":
+        return [sflow()]
+    if target == "packets":
+        return [b"\0" + seed for seed in packet_seeds()]  # the first byte picks the link type
+    if target == "capture":
+        return capture_seeds()
+    version = {"netflow5": 5, "netflow9": 9, "ipfix": 10}[target]
+    return [seed for seed in dict.fromkeys(export_seeds()) if seed[1] == version]
+
+
 def mutate(
     generator: np.random.Generator, seeds: list[bytes], count: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:

@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tests.fuzz.flows.seeds import export_seeds, mutate, packet_seeds, sflow
+from tests.fuzz.flows.seeds import capture_seeds, export_seeds, mutate, packet_seeds, sflow
 from tests.fuzz.flows.targets import Targets
 
 pytestmark = pytest.mark.kernel
@@ -32,21 +32,8 @@ def test_mutated_messages_do_no_harm(target: str) -> None:
 
 def test_mutated_captures_do_no_harm() -> None:
     generator = np.random.default_rng(23)
-    frames = packet_seeds()
-    classic = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(
-        struct.pack("<IIII", 1_700_000_000, row, len(frame), len(frame)) + frame
-        for row, frame in enumerate(frames)
-    )
-    section = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
-    interface = struct.pack("<IIHHIHHBBBBII", 1, 32, 1, 0, 0, 9, 1, 9, 0, 0, 0, 0, 32)
-    blocks = b""
-    for frame in frames:
-        padded = frame + b"\0" * (-len(frame) % 4)
-        size = 32 + len(padded)
-        blocks += struct.pack("<IIIIIII", 6, size, 0, 0x5F5E1, 7, len(frame), len(frame))
-        blocks += padded + struct.pack("<I", size)
     decoded = 0
-    for seed in (classic, section + interface + blocks):
+    for seed in capture_seeds():
         block, offset, length = mutate(generator, [seed], 300 if COMPILED else 5)
         for at, size in zip(offset.tolist(), length.tolist(), strict=True):
             decoded += Targets.run_capture(block[at : at + size].tobytes())

@@ -158,10 +158,12 @@ def reassembled(
 class TrafficReader:
     """Turns packets of a traffic capture into flow records."""
 
-    def __init__(self, exporter: int, file: int, active_s: float = ACTIVE_S) -> None:
+    def __init__(
+        self, exporter: int, file: int, active_s: float = ACTIVE_S, *, most_flows: int = 1 << 15
+    ) -> None:
         self._exporter = exporter
         self._file = file
-        self._cache = flow_cache.FlowCache()
+        self._cache = flow_cache.FlowCache(2 * most_flows)
         self._active_ns = int(active_s * 1e9)
 
     def add(self, data: NDArray[np.uint8], batch: CaptureBatch) -> FlowTable:

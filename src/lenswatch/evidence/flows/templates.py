@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,7 @@ class _Builder:
             self.constant(0, block, column)
 
 
+@lru_cache(maxsize=1024)
 def compile_plan(template: Template) -> Plan:
     """Decide which field of the record goes to which column, and how.
 
