@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lenswatch.evidence.inventory import Inventory
-from lenswatch.measurements.routing import Carries, Link, RoutingMeasurements
+from lenswatch.measurements.content import Carries
+from lenswatch.measurements.routing import Link, RoutingMeasurements
 from lenswatch.model import EvidenceRef
 
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 132: "sctp"}

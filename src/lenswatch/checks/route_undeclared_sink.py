@@ -16,7 +16,8 @@ import numpy as np
 from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.measurements.routing import Carries, Link, RoutingMeasurements
+from lenswatch.measurements.content import Carries
+from lenswatch.measurements.routing import Link, RoutingMeasurements
 from lenswatch.model import Confidence, Finding, Interval, Verdict
 from lenswatch.policy import Control
 

@@ -28,8 +28,9 @@ import numpy.typing as npt
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.evidence.recordings.clocks import HOUR
 from lenswatch.evidence.recordings.index import StoreDeclaration
+from lenswatch.measurements.content import Carries
 from lenswatch.measurements.retention_copies import Footage
-from lenswatch.measurements.routing import Carries, RoutingMeasurements
+from lenswatch.measurements.routing import RoutingMeasurements
 from lenswatch.model import Problem
 
 __all__ = ["ClockOffset", "estimate_offset", "offset_problem"]

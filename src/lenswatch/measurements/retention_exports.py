@@ -20,7 +20,8 @@ import numpy as np
 
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.evidence.recordings.index import StoreDeclaration
-from lenswatch.measurements.routing import Carries, RoutingMeasurements
+from lenswatch.measurements.content import Carries
+from lenswatch.measurements.routing import RoutingMeasurements
 
 __all__ = ["BULK_RATIO", "Receiver", "StoreExports", "measure_exports"]
 

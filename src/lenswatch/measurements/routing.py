@@ -5,10 +5,7 @@ sends media to the very host it declares as its upstream. A relay that sends med
 *inferred* hop: which cameras' video it carries is not known from volume alone. The two are kept
 in separate networks and never add up in one number.
 
-What a conversation carries is judged from its shape. Media (video, pictures) is a conversation
-whose payload was recognised as such, or one with large packets at a rate no control traffic has:
-mean packet of at least 400 bytes and at least 32 kbit/s while it lasts. Infrastructure is name
-service, time, address assignment and discovery, as long as it stays small.
+What a conversation carries is judged from its shape: :mod:`lenswatch.measurements.content`.
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
@@ -26,81 +22,16 @@ from lenswatch.evidence.deployment import Deployment
 from lenswatch.evidence.flows.exporters import Exporter
 from lenswatch.evidence.flows.table import Application, FlowTable
 from lenswatch.evidence.inventory import Inventory
+from lenswatch.measurements.content import (
+    FLOW_EXPORT_PORTS,
+    Carries,
+    Transport,
+    classify,
+    transports,
+)
 from lenswatch.measurements.conversations import Conversations, ConversationSums
 from lenswatch.measurements.vantage import Vantage, may_carry, see
 from lenswatch_kernels.reach import Network, build_network, next_hops, spread_marks
-
-
-class Carries(IntEnum):
-    """What a conversation carries, as far as its shape tells."""
-
-    NOTHING = 0
-    """No payload: refused or half-open connections."""
-    INFRASTRUCTURE = 1
-    """Name service, time, address assignment, discovery; broadcast and multicast."""
-    CONTROL = 2
-    """Some payload, but too little or too small for video or pictures."""
-    MEDIA = 3
-    """Video or pictures."""
-
-
-MEDIA_PACKET_OCTETS = 400.0
-"""Mean octets a packet from which a conversation can be media."""
-
-MEDIA_BITS_PER_SECOND = 32_000.0
-"""Rate while active from which it is; the slowest usable video is about twice this."""
-
-MEDIA_OCTETS = 30_000.0
-"""Least volume: one small picture."""
-
-EMPTY_PACKET_OCTETS = 60.0
-"""Mean octets a packet up to which TCP carried no payload (headers with options)."""
-
-INFRASTRUCTURE_PORTS = (53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5355)
-FLOW_EXPORT_PORTS = (514, 2055, 2056, 4739, 4740, 6343, 9555, 9995, 9996)
-"""Where routers send flow records and logs: traffic of their own that is no copy of others'."""
-
-INFRASTRUCTURE_BITS_PER_SECOND = 8_000.0
-"""Above this, a conversation on such a port is a tunnel until somebody shows otherwise."""
-
-
-class Transport(IntEnum):
-    """Whether whoever forwards a conversation could watch it."""
-
-    UNKNOWN = 0
-    CLEAR = 1
-    """A protocol in clear was recognised, or the service's port belongs to one."""
-    ENCRYPTED = 2
-    """TLS, DTLS, QUIC, SSH or an IPsec tunnel was recognised, or the port belongs to one."""
-
-
-_CLEAR_APPLICATIONS = (
-    Application.RTSP,
-    Application.RTP,
-    Application.HTTP,
-    Application.GA1400,
-    Application.ONVIF,
-    Application.RTMP,
-    Application.MPEGTS,
-    Application.FTP,
-)
-_ENCRYPTED_APPLICATIONS = (
-    Application.TLS,
-    Application.QUIC,
-    Application.DTLS,
-    Application.SSH,
-)
-_CLEAR_PORTS = (20, 21, 80, 554, 1935, 5554, 8000, 8080, 8554)
-_ENCRYPTED_PORTS = (22, 322, 443, 1936, 4500, 8322, 8443, 8883, 51820)
-_ESP = 50
-
-_MEDIA_APPLICATIONS = (
-    Application.RTP,
-    Application.RTMP,
-    Application.MPEGTS,
-    Application.SRT,
-    Application.GA1400,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,60 +251,6 @@ def measure_routing(
     )
 
 
-def classify(flows: Conversations) -> NDArray[np.uint8]:
-    """What each conversation carries, as :class:`Carries`."""
-    packet = flows.octets / np.maximum(flows.packets, 1.0)
-    rate = flows.octets * 8000.0 / np.maximum(flows.active_ms, 1000.0)
-    carries = np.full(len(flows.sender), Carries.CONTROL, np.uint8)
-    media = (
-        (packet >= MEDIA_PACKET_OCTETS)
-        & (rate >= MEDIA_BITS_PER_SECOND)
-        & (flows.octets >= MEDIA_OCTETS)
-    )
-    media |= np.isin(flows.application, [int(code) for code in _MEDIA_APPLICATIONS])
-    carries[media] = Carries.MEDIA
-    small = np.isin(flows.port, INFRASTRUCTURE_PORTS) & (rate <= INFRASTRUCTURE_BITS_PER_SECOND)
-    small |= np.isin(flows.protocol, (1, 58)) & (rate <= INFRASTRUCTURE_BITS_PER_SECOND)  # ICMP
-    carries[small] = Carries.INFRASTRUCTURE
-    carries[(flows.protocol == 6) & (packet <= EMPTY_PACKET_OCTETS)] = Carries.NOTHING
-    carries[_to_many(flows)] = Carries.INFRASTRUCTURE
-    return carries
-
-
-def transports(flows: Conversations) -> NDArray[np.uint8]:
-    """Transport of each conversation, as :class:`Transport`; what was recognised beats a port."""
-    transport = np.full(len(flows.sender), Transport.UNKNOWN, np.uint8)
-    transport[np.isin(flows.port, _CLEAR_PORTS)] = Transport.CLEAR
-    encrypted = np.isin(flows.port, _ENCRYPTED_PORTS) | (flows.protocol == _ESP)
-    transport[encrypted] = Transport.ENCRYPTED
-    clear = np.isin(flows.application, [int(code) for code in _CLEAR_APPLICATIONS])
-    transport[clear] = Transport.CLEAR
-    encrypted = np.isin(flows.application, [int(code) for code in _ENCRYPTED_APPLICATIONS])
-    transport[encrypted] = Transport.ENCRYPTED
-    return transport
-
-
-def _to_many(flows: Conversations) -> NDArray[np.bool_]:
-    """Conversations whose receiver is no host: multicast, broadcast, link-local discovery."""
-    many = np.zeros(flows.vertices, np.bool_)
-    for i in range(len(flows.endpoint_high)):
-        address = ipaddress.IPv6Address(
-            (int(flows.endpoint_high[i]) << 64) | int(flows.endpoint_low[i])
-        )
-        plain = address.ipv4_mapped or address
-        broadcast = (
-            plain.version == 4
-            and int(plain) & 0xFF == 0xFF
-            and (plain.is_private or plain.is_link_local)
-            and not flows.answers[i]  # a subnet's broadcast address never answers; a host may
-        )
-        many[flows.nodes + i] = (
-            plain.is_multicast or plain.is_unspecified or int(plain) == 0xFFFF_FFFF or broadcast
-        )
-    towards: NDArray[np.bool_] = many[flows.receiver]
-    return towards
-
-
 def _is_proven(
     sender: NDArray[np.int32],
     receiver: NDArray[np.int32],
@@ -382,12 +259,20 @@ def _is_proven(
 ) -> NDArray[np.bool_]:
     """A camera's own media, or media that a relaying node sends to its declared upstream."""
     proven = np.asarray(inventory.kind[sender] == "camera", np.bool_)
-    upstream = inventory.declared_upstream
-    if upstream is not None and len(sender):
-        rows = np.array([inventory.row_of(name) if name else None for name in upstream[sender]])
-        declared = np.array([-1 if row is None else row for row in rows], np.int64)
-        proven |= (declared == receiver) & (receiver < nodes)
+    declared = _upstream_rows(inventory)[sender]
+    proven |= (declared == receiver) & (receiver < nodes)
     return proven
+
+
+def _upstream_rows(inventory: Inventory) -> NDArray[np.int64]:
+    """Row of each node's declared upstream, -1 where it declares none that exists."""
+    coded = inventory.codes("declared_upstream")
+    if coded is None:
+        return np.full(len(inventory), -1, np.int64)
+    codes, names = coded
+    rows = [inventory.row_of(name) if name else None for name in names]
+    # one place more: code -1, "none", reads the last
+    return np.array([*(-1 if row is None else row for row in rows), -1], np.int64)[codes]
 
 
 def _is_mirror(
