@@ -17,6 +17,7 @@ from lenswatch.evidence.bundle import Bundle, bundle_digest, open_bundle
 from lenswatch.evidence.flows import FlowReader
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import FaceMeasurements, measure_faces
+from lenswatch.measurements.relays import SHORTEST_BIN_S
 from lenswatch.measurements.retention import RetentionMeasurements, measure_retention
 from lenswatch.measurements.routing import RoutingMeasurements, measure_routing
 from lenswatch.model import Confidence, Finding, Problem, Verdict
@@ -135,6 +136,9 @@ def _measure_routing(
         bundle.deployment,
         files=tuple(path.relative_to(bundle.root).as_posix() for path in bundle.flow_files),
         exporters=lambda: reader.exporters,
+        again=lambda: FlowReader(
+            bundle.flow_files, root=bundle.root, progress=progress, active_s=SHORTEST_BIN_S
+        ),
     )
     problems.extend(reader.problems)
     return routing

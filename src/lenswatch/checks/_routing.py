@@ -61,5 +61,10 @@ def describe(routing: RoutingMeasurements, link: Link) -> str:
 
 def reference(routing: RoutingMeasurements, link: Link) -> EvidenceRef:
     """File and byte offset of a record that shows the link."""
-    file = routing.files[link.file] if link.file < len(routing.files) else "flows"
-    return EvidenceRef(file, f"byte {link.offset}")
+    return place(routing, link.file, link.offset)
+
+
+def place(routing: RoutingMeasurements, file: int, offset: int) -> EvidenceRef:
+    """File and byte offset."""
+    name = routing.files[file] if file < len(routing.files) else "flows"
+    return EvidenceRef(name, f"byte {offset}")

@@ -1,7 +1,8 @@
 """Does the camera's video reach a sink that serves more than the camera's own district?
 
 Silent cases: flows that cross no exporting router; a relay that re-encodes and sends to a sink it
-does not declare is reported as inconclusive here and by ``route-undeclared-relay``. False
+does not declare, so that nothing of the rhythm is left, is reported as inconclusive here and by
+``route-undeclared-relay``. False
 positives: a district recorder that by design takes one camera from across the street counts as
 central, because its scope is wider than one district.
 """
@@ -15,8 +16,8 @@ from functools import partial
 from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.measurements.routing import Link, RoutingMeasurements
-from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict
+from lenswatch.measurements.routing import InferredPath, Link, RoutingMeasurements
+from lenswatch.model import Basis, Confidence, EvidenceRef, Finding, Interval, Verdict
 from lenswatch.policy import Control
 
 _NO_DISTRICT = (
@@ -27,6 +28,9 @@ _INFERRED_ONLY = (
     "A relay that takes this camera's video sends media to a central sink without declaring it; "
     "whether this camera is in it is not proven."
 )
+
+_TOO_COARSE = " Correlation cannot tell either: {doubt}."
+_NOT_LINKED = " Nothing that leaves the relay follows this camera's video closely enough to say so."
 
 _MIRRORED = (
     "A router that may carry this camera's traffic sends copies of packets to another host "
@@ -69,8 +73,22 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             )
         elif not routing.seen[row]:
             yield unknown(subject=subject, reason=_routing.absence(inventory, row))
+        elif (inferred := routing.inferred_path(row)) is not None:
+            yield finding(
+                subject=subject,
+                verdict=Verdict.FAIL,
+                reason=_tell_inferred(routing, inferred),
+                confidence=Confidence.MEDIUM,
+                basis=Basis.INFERRED,
+                measured=1.0,
+                interval=Interval(0.0, 1.0, 1.0 - inferred.q_value, "false discovery rate"),
+                evidence=_evidence(routing, inferred),
+            )
         elif routing.may_reach_central[row]:
-            yield unknown(subject=subject, reason=_INFERRED_ONLY, basis=Basis.INFERRED)
+            more = _TOO_COARSE.format(doubt=routing.relays.doubt) if routing.relays.doubt else ""
+            if routing.relays.pairs and not more:
+                more = _NOT_LINKED
+            yield unknown(subject=subject, reason=_INFERRED_ONLY + more, basis=Basis.INFERRED)
         elif routing.mirrored[row]:
             yield unknown(subject=subject, reason=_MIRRORED, basis=Basis.INFERRED)
         elif doubt := routing.vantage.doubt(row):
@@ -84,6 +102,22 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 measured=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
             )
+
+
+def _tell_inferred(routing: RoutingMeasurements, path: InferredPath) -> str:
+    names = " to ".join(routing.name(vertex) for vertex in path.vertices[1:])
+    delay = ", ".join(f"{link.delay_s:.0f}" for link in path.links)
+    mixed = " mixed with others" if any(link.mixed for link in path.links) else ""
+    return (
+        f"What leaves {names} follows this camera's video{mixed}, {delay} s behind it. Inferred "
+        f"from records of {routing.relays.bin_s:.0f} s: of such links at most "
+        f"{path.q_value:.2%} are expected to be wrong, {routing.relays.pairs} pairs compared."
+    )
+
+
+def _evidence(routing: RoutingMeasurements, path: InferredPath) -> tuple[EvidenceRef, ...]:
+    streams = [path.links[0].taken, *(link.sent for link in path.links)]
+    return tuple(_routing.place(routing, stream.file, stream.offset) for stream in streams)
 
 
 def _links_along(routing: RoutingMeasurements, path: list[int]) -> list[Link]:

@@ -30,6 +30,7 @@ from lenswatch.measurements.content import (
     transports,
 )
 from lenswatch.measurements.conversations import Conversations, ConversationSums
+from lenswatch.measurements.relays import InferredLink, RelayLinks, Stream, infer_links
 from lenswatch.measurements.vantage import Vantage, may_carry, see
 from lenswatch_kernels.reach import Network, build_network, next_hops, spread_marks
 
@@ -51,6 +52,19 @@ class Link:
     sampled: bool
     file: int
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class InferredPath:
+    """A way to a central sink that correlation suggests and the evidence does not prove."""
+
+    vertices: tuple[int, ...]
+    links: tuple[InferredLink, ...]
+
+    @property
+    def q_value(self) -> float:
+        """False discovery rate of the path: at most the sum of those of its links."""
+        return min(sum(link.q_value for link in self.links), 1.0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,11 @@ class RoutingMeasurements:
     reaches_central: NDArray[np.bool_]
     """Shape ``(vertices,)``: whether a proven path leads to a central sink."""
     may_reach_central: NDArray[np.bool_]
-    """Likewise over proven and inferred hops together."""
+    """Likewise over all media links, whether or not anything tells which video is in them."""
+    possibly_central: NDArray[np.bool_]
+    """Shape ``(vertices,)``: sinks that would be central if every media link carried all video."""
+    relays: RelayLinks
+    """What correlation tells of relays that send media to hosts they do not declare."""
     mirrors: NDArray[np.int64]
     """Links over which a router or switch sends media under its own address."""
     mirrored: NDArray[np.bool_]
@@ -165,6 +183,39 @@ class RoutingMeasurements:
                     waiting.append(after)
         return sorted(found)
 
+    @cached_property
+    def _inferred_paths(self) -> dict[int, InferredPath]:
+        after: dict[Stream, list[InferredLink]] = {}
+        for link in self.relays.links:
+            after.setdefault(link.taken, []).append(link)
+        best: dict[int, InferredPath] = {}
+        cameras = [
+            link
+            for link in self.relays.links
+            if link.taken.sender < self.conversations.nodes
+            and self.inventory.kind[link.taken.sender] == "camera"
+        ]
+        waiting = [InferredPath((one.taken.sender, one.relay, one.sent.receiver), (one,))
+                   for one in cameras]  # fmt: skip
+        while waiting:
+            path = waiting.pop()
+            end = path.vertices[-1]
+            if self.possibly_central[end] or self.reaches_central[end]:
+                known = best.get(path.vertices[0])
+                if known is None or _rank(path) < _rank(known):
+                    best[path.vertices[0]] = path
+                continue
+            waiting += [
+                InferredPath((*path.vertices, link.sent.receiver), (*path.links, link))
+                for link in after.get(path.links[-1].sent, [])
+                if link.sent.receiver not in path.vertices
+            ]
+        return best
+
+    def inferred_path(self, vertex: int) -> InferredPath | None:
+        """The surest inferred way of a camera's video to a central sink; None where none is."""
+        return self._inferred_paths.get(vertex)
+
     def central_path(self, vertex: int) -> list[int]:
         """Vertices of a shortest proven path to a central sink; empty where there is none."""
         hop, length = self._hops
@@ -183,12 +234,15 @@ def measure_routing(
     *,
     files: tuple[str, ...] = (),
     exporters: Callable[[], Sequence[Exporter]] | None = None,
+    again: Callable[[], Iterable[FlowTable]] | None = None,
 ) -> RoutingMeasurements:
     """Add up flow tables and find where video goes.
 
     ``files`` names the flow files that ``FlowTable.file`` counts; ``exporters`` is asked once all
-    tables were read, without it every router counts as having exported. Memory grows with the
-    number of conversations. Order of the tables does not matter.
+    tables were read, without it every router counts as having exported. ``again`` gives the tables
+    a second time, finer where they come from a capture; it is called only where a relay sends media
+    to a host it does not declare, and without it nothing is inferred about relays. Memory grows
+    with the number of conversations. Order of the tables does not matter.
     """
     sums = ConversationSums(inventory)
     for table in tables:
@@ -226,6 +280,15 @@ def measure_routing(
     proven = media & _is_proven(sender, receiver, inventory, flows.nodes)
     central = _central_sinks(sender[proven], receiver[proven], flows.vertices, inventory)
     possibly = central | _central_sinks(sender[media], receiver[media], flows.vertices, inventory)
+    passing = np.isin(inventory.kind.astype(str), ("recorder", "relay"))
+    relays = infer_links(
+        again() if again is not None else (),
+        inventory,
+        flows,
+        media & ~proven & passing[sender],
+        sender,
+        receiver,
+    )
     mirrors = np.flatnonzero(_is_mirror(sender, link_carries, flows, main, inventory))
     copying = np.zeros(len(inventory), np.bool_)
     copying[sender[mirrors]] = True
@@ -244,6 +307,8 @@ def measure_routing(
         central=central,
         reaches_central=_reaches(sender[proven], receiver[proven], central),
         may_reach_central=_reaches(sender[media], receiver[media], possibly),
+        possibly_central=possibly,
+        relays=relays,
         mirrors=mirrors,
         mirrored=may_carry(inventory, copying),
         declared_sink=_declared(flows.vertices, inventory, deployment),
@@ -262,6 +327,10 @@ def _is_proven(
     declared = _upstream_rows(inventory)[sender]
     proven |= (declared == receiver) & (receiver < nodes)
     return proven
+
+
+def _rank(path: InferredPath) -> tuple[float, tuple[int, ...]]:
+    return path.q_value, path.vertices
 
 
 def _upstream_rows(inventory: Inventory) -> NDArray[np.int64]:
