@@ -1,29 +1,35 @@
 """Sums by key: partitioned hash aggregation of columns of integers.
 
 Keys of any number of columns are packed into as few 64-bit words as their ranges need (addresses of
-one /8 and a port take one word). Rows are scattered into partitions by a hash of the words, in the
-order of the rows; then each partition is aggregated in place with a table that fits the cache.
-Groups come out by partition and, inside one, by first row: the same whatever the thread count.
+one /8 and a port take one word). A hash of the words gives each row a partition. Partitions are
+taken in up to four rounds: in each, the rows of its partitions are gathered, in the order of the
+rows, and every partition is aggregated in place with a table that fits the cache. Groups come out
+by partition and, inside one, by first row: the same whatever the thread count.
 
-Memory beyond the input: one copy of packed keys and values.
+Memory beyond input and result: two bytes a row, and a quarter of the packed keys and values (all of
+them below four million rows).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenswatch_kernels._jit import kernel
+from lenswatch_kernels._jit import kernel, leaf_kernel
 
 _PARTITION_ROWS = 24_576
 """Rows a partition: its table and its rows fit the second-level cache together."""
 _MOST_PARTITIONS = 4096
 _MOST_ROWS = 1 << 31
+_ROUND_ROWS = 4_000_000
+"""Rows from which on another round saves more memory than it is worth in time."""
+_MOST_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,64 +64,109 @@ def group_sums(
     if threads < 1:
         raise ValueError("threads must be positive")
     lows, shifts, word_of, bits, words = _plan_words(keys)
-    width = words + len(values)
     partitions = 1
     while partitions < _MOST_PARTITIONS and partitions * _PARTITION_ROWS < rows:
         partitions *= 2
+    layout = list(zip(lows, shifts, word_of, strict=True))
     edges = np.linspace(0, rows, threads + 1).astype(np.int64)
+    parts = [slice(int(edges[part]), int(edges[part + 1])) for part in range(threads)]
     histogram = np.zeros((threads, partitions), np.int64)
-    packed = np.empty((rows, width), np.uint64)
+    partition_of = np.empty(rows, np.uint16)
+    result = _Result(
+        # as many as there are rows, should all keys differ: what is not written takes no memory
+        [np.empty(rows, np.uint64) for _ in (*keys, *values)],
+        np.empty(rows, np.int64),
+    )
     with ThreadPoolExecutor(threads) as pool:
-        # the packed words are made twice rather than kept: making them is cheaper than memory
-        parts = [slice(int(edges[part]), int(edges[part + 1])) for part in range(threads)]
-        list(
-            pool.map(
-                lambda part: _histogram_part(
-                    keys, parts[part], lows, shifts, word_of, words, histogram[part]
-                ),
-                range(threads),
+
+        def in_parts(work: Callable[[int], None]) -> None:
+            list(pool.map(work, range(threads)))
+
+        in_parts(
+            lambda part: _assign_part(
+                keys, parts[part], layout, words, partition_of, histogram[part]
             )
         )
-        flat = histogram.T.reshape(-1)
-        starts = (np.cumsum(flat) - flat).reshape(partitions, threads).T
-        list(
-            pool.map(
-                lambda part: _scatter_part(
-                    keys, values, parts[part], lows, shifts, word_of, words,
-                    np.ascontiguousarray(starts[part]), packed,
-                ),
-                range(threads),
-            )
-        )  # fmt: skip
-        total = histogram.sum(axis=0)
-        ends = np.cumsum(total)
-        begin = ends - total
-        counts = np.zeros(rows, np.uint32)
-        groups = np.zeros(partitions, np.int64)
-        cuts = np.linspace(0, partitions, threads + 1).astype(np.int64)
-        list(
-            pool.map(
-                lambda part: _aggregate_part(
-                    packed, words, begin, ends, int(cuts[part]), int(cuts[part + 1]), counts, groups
-                ),
-                range(threads),
-            )
+        for first, last in _rounds(histogram.sum(axis=0)):
+            _one_round(
+                keys, values, parts, layout, bits, words, partition_of,
+                histogram[:, first:last], first, in_parts, result,
+            )  # fmt: skip
+    found = result.found
+    kept = [column[:found] for column in result.columns]
+    return GroupedSums(tuple(kept[: len(keys)]), tuple(kept[len(keys) :]), result.counts[:found])
+
+
+@dataclass(slots=True)
+class _Result:
+    """Columns of keys, then of sums, of which the first ``found`` rows are written."""
+
+    columns: list[NDArray[np.uint64]]
+    counts: NDArray[np.int64]
+    found: int = 0
+
+
+def _rounds(sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Ranges of partitions that are aggregated together, of about equally many rows."""
+    total = int(sizes.sum())
+    wanted = min(_MOST_ROUNDS, total // _ROUND_ROWS + 1)
+    ends = np.searchsorted(np.cumsum(sizes), total * np.arange(1, wanted) / wanted, "left") + 1
+    cuts = np.unique(np.clip(np.concatenate(([0], ends, [len(sizes)])), 0, len(sizes)))
+    return [(int(first), int(last)) for first, last in pairwise(cuts)]
+
+
+def _one_round(
+    keys: Sequence[NDArray[Any]],
+    values: Sequence[NDArray[Any]],
+    parts: list[slice],
+    layout: list[tuple[int, int, int]],
+    bits: list[int],
+    words: int,
+    partition_of: NDArray[np.uint16],
+    histogram: NDArray[np.int64],
+    first: int,
+    in_parts: Callable[[Callable[[int], None]], None],
+    result: _Result,
+) -> None:
+    """Aggregate the partitions from ``first``, of which each part of the rows holds so many."""
+    threads, partitions = histogram.shape
+    flat = histogram.T.reshape(-1)
+    starts = (np.cumsum(flat) - flat).reshape(partitions, threads).T
+    total = histogram.sum(axis=0)
+    ends = np.cumsum(total)
+    begin = ends - total
+    packed = np.empty((int(total.sum()), words + len(values)), np.uint64)
+    in_parts(
+        lambda part: _scatter_part(
+            keys, values, parts[part], layout, words, partition_of, first,
+            np.ascontiguousarray(starts[part]), packed,
         )
-    found = int(groups.sum())
-    out = np.empty((width, found), np.uint64)
-    out_counts = np.empty(found, np.int64)
-    _compact(packed, begin, groups, counts, out, out_counts)
-    columns = []
-    for column, low, shift, word, width_bits in zip(keys, lows, shifts, word_of, bits, strict=True):
-        if width_bits == 0:
-            columns.append(np.full(found, low, np.uint64))
-        else:
-            part = out[word] >> np.uint64(shift)
-            if width_bits < 64:
-                part &= np.uint64((1 << width_bits) - 1)
-            columns.append(part + np.uint64(low))
-        del column
-    return GroupedSums(tuple(columns), tuple(out[words:]), out_counts)
+    )  # fmt: skip
+    counts = np.zeros(len(packed), np.uint32)
+    groups = np.zeros(partitions, np.int64)
+    cuts = np.linspace(0, partitions, threads + 1).astype(np.int64)
+    in_parts(
+        lambda part: _aggregate_part(
+            packed, words, begin, ends, int(cuts[part]), int(cuts[part + 1]), counts, groups
+        )
+    )
+    to = np.cumsum(groups) - groups + result.found
+    places = [
+        (word, np.uint64(shift & 63), np.uint64((1 << width) - 1), np.uint64(low))
+        for (low, shift, word), width in zip(layout, bits, strict=True)
+    ] + [
+        (words + number, np.uint64(0), np.uint64(2**64 - 1), np.uint64(0))
+        for number in range(len(values))
+    ]
+
+    def write(part: int) -> None:
+        span = slice(int(cuts[part]), int(cuts[part + 1]))
+        for (word, shift, mask, low), column in zip(places, result.columns, strict=True):
+            _write(packed, begin[span], groups[span], to[span], word, shift, mask, low, column)
+        _write_counts(counts, begin[span], groups[span], to[span], result.counts)
+
+    in_parts(write)
+    result.found += int(groups.sum())
 
 
 def _plan_words(
@@ -138,27 +189,7 @@ def _plan_words(
 
 
 _BLOCK = 16_384
-"""Rows packed at once: the words of a block stay in the cache until they are used."""
-
-
-def _pack(
-    keys: Sequence[NDArray[Any]],
-    part: slice,
-    lows: list[int],
-    shifts: list[int],
-    word_of: list[int],
-    block: NDArray[np.uint64],
-) -> None:
-    """Words of the rows in ``part`` into ``block`` (words, rows)."""
-    block[:] = 0
-    for column, low, shift, word in zip(keys, lows, shifts, word_of, strict=True):
-        _pack_column(column[part], np.uint64(low), np.uint64(shift & 63), block[word])
-
-
-@kernel
-def _pack_column(column: Any, low: Any, shift: Any, word: NDArray[np.uint64]) -> None:
-    for row in range(column.shape[0]):
-        word[row] |= (np.uint64(column[row]) - low) << shift
+"""Rows taken at once: what is noted of them stays in the cache until it is used."""
 
 
 def _blocks(part: slice) -> list[slice]:
@@ -168,85 +199,129 @@ def _blocks(part: slice) -> list[slice]:
     ]
 
 
-def _histogram_part(
+def _assign_part(
     keys: Sequence[NDArray[Any]],
     part: slice,
-    lows: list[int],
-    shifts: list[int],
-    word_of: list[int],
+    layout: list[tuple[int, int, int]],
     words: int,
+    partition_of: NDArray[np.uint16],
     histogram: NDArray[np.int64],
 ) -> None:
+    """Partition of each row in ``part``, and the rows of each partition."""
     block = np.empty((words, _BLOCK), np.uint64)
     for piece in _blocks(part):
         view = block[:, : piece.stop - piece.start]
-        _pack(keys, piece, lows, shifts, word_of, view)
+        view[:] = 0
+        for column, (low, shift, word) in zip(keys, layout, strict=True):
+            _pack_column(column[piece], np.uint64(low), np.uint64(shift & 63), view[word])
         with np.errstate(over="ignore"):  # hashing wraps on purpose
-            _count_partitions(view, histogram)
+            _assign(view, histogram, partition_of[piece])
 
 
 def _scatter_part(
     keys: Sequence[NDArray[Any]],
     values: Sequence[NDArray[Any]],
     part: slice,
-    lows: list[int],
-    shifts: list[int],
-    word_of: list[int],
+    layout: list[tuple[int, int, int]],
     words: int,
+    partition_of: NDArray[np.uint16],
+    first: int,
     place: NDArray[np.int64],
     packed: NDArray[np.uint64],
 ) -> None:
-    block = np.empty((words, _BLOCK), np.uint64)
+    """The rows in ``part`` whose partition is one from ``first`` to their places in ``packed``."""
+    rows = np.empty(_BLOCK, np.int32)
     where = np.empty(_BLOCK, np.int64)
     for piece in _blocks(part):
-        count = piece.stop - piece.start
-        view = block[:, :count]
-        _pack(keys, piece, lows, shifts, word_of, view)
-        with np.errstate(over="ignore"):  # hashing wraps on purpose
-            _place_rows(view, place, where[:count], packed)
+        count = _select(partition_of[piece], first, place, rows, where)
+        chosen, to = rows[:count], where[:count]
+        for number in range(words):
+            mine = [
+                (column, low, shift)
+                for column, (low, shift, word) in zip(keys, layout, strict=True)
+                if word == number
+            ]
+            for turn, (column, low, shift) in enumerate(mine):
+                _place_key(
+                    column[piece], chosen, to, np.uint64(low), np.uint64(shift & 63), turn > 0,
+                    number, packed,
+                )  # fmt: skip
         for number, column in enumerate(values):
-            _place_values(column[piece], where[:count], words + number, packed)
+            _place_value(column[piece], chosen, to, words + number, packed)
 
 
-@kernel
-def _hash(words: NDArray[np.uint64], row: Any) -> Any:
-    mixed = np.uint64(0)
-    for word in range(words.shape[0]):
-        mixed = (mixed ^ words[word, row]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(32)
-    return mixed * np.uint64(0xD6E8FEB86659FD93)
+@leaf_kernel
+def _pack_column(column: Any, low: Any, shift: Any, word: NDArray[np.uint64]) -> None:
+    for row in range(column.shape[0]):
+        word[row] |= (np.uint64(column[row]) - low) << shift
 
 
-@kernel
-def _count_partitions(words: NDArray[np.uint64], histogram: NDArray[np.int64]) -> None:
-    partitions = np.uint64(histogram.shape[0])
+@leaf_kernel
+def _assign(
+    words: NDArray[np.uint64], histogram: NDArray[np.int64], partition_of: NDArray[np.uint16]
+) -> None:
+    mask = np.uint64(histogram.shape[0] - 1)
     for row in range(words.shape[1]):
-        histogram[(_hash(words, row) >> np.uint64(40)) & (partitions - np.uint64(1))] += 1
+        mixed = np.uint64(0)
+        for word in range(words.shape[0]):
+            mixed = (mixed ^ words[word, row]) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(32)
+        partition = ((mixed * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(40)) & mask
+        histogram[partition] += 1
+        partition_of[row] = np.uint16(partition)
 
 
-@kernel
-def _place_rows(
-    words: NDArray[np.uint64],
+@leaf_kernel
+def _select(
+    partition_of: NDArray[np.uint16],
+    first: Any,
     place: NDArray[np.int64],
+    rows: NDArray[np.int32],
     where: NDArray[np.int64],
+) -> Any:
+    """Rows of the partitions that ``place`` tells the next place of, and their places."""
+    last = first + place.shape[0]
+    count = 0
+    for row in range(partition_of.shape[0]):
+        rows[count] = np.int32(row)  # without a branch: the next row overwrites it
+        partition = np.int64(partition_of[row])
+        count += int((first <= partition) & (partition < last))
+    for number in range(count):
+        partition = np.int64(partition_of[rows[number]]) - first
+        where[number] = place[partition]
+        place[partition] += 1
+    return count
+
+
+@leaf_kernel
+def _place_key(
+    column: Any,
+    rows: NDArray[np.int32],
+    where: NDArray[np.int64],
+    low: Any,
+    shift: Any,
+    more: Any,
+    word: Any,
     packed: NDArray[np.uint64],
 ) -> None:
-    partitions = np.uint64(place.shape[0])
-    for row in range(words.shape[1]):
-        partition = (_hash(words, row) >> np.uint64(40)) & (partitions - np.uint64(1))
-        at = place[partition]
-        place[partition] = at + 1
-        where[row] = at
-        for word in range(words.shape[0]):
-            packed[at, word] = words[word, row]
+    if more:
+        for number in range(rows.shape[0]):
+            packed[where[number], word] |= (np.uint64(column[rows[number]]) - low) << shift
+    else:
+        for number in range(rows.shape[0]):
+            packed[where[number], word] = (np.uint64(column[rows[number]]) - low) << shift
 
 
-@kernel
-def _place_values(
-    column: Any, where: NDArray[np.int64], number: Any, packed: NDArray[np.uint64]
+@leaf_kernel
+def _place_value(
+    column: Any,
+    rows: NDArray[np.int32],
+    where: NDArray[np.int64],
+    word: Any,
+    packed: NDArray[np.uint64],
 ) -> None:
-    for row in range(column.shape[0]):
-        packed[where[row], number] = column[row]
+    for number in range(rows.shape[0]):
+        packed[where[number], word] = column[rows[number]]
 
 
 def _aggregate_part(*arguments: Any) -> None:
@@ -312,19 +387,33 @@ def _aggregate(
         groups[partition] = used
 
 
-@kernel
-def _compact(
+@leaf_kernel
+def _write(
     packed: NDArray[np.uint64],
     begin: NDArray[np.int64],
     groups: NDArray[np.int64],
-    counts: NDArray[np.uint32],
-    out: NDArray[np.uint64],
-    out_counts: NDArray[np.int64],
+    to: NDArray[np.int64],
+    word: Any,
+    shift: Any,
+    mask: Any,
+    low: Any,
+    column: NDArray[np.uint64],
 ) -> None:
-    to = 0
     for partition in range(groups.shape[0]):
-        for row in range(begin[partition], begin[partition] + groups[partition]):
-            for column in range(out.shape[0]):
-                out[column, to] = packed[row, column]
-            out_counts[to] = counts[row]
-            to += 1
+        start, place = begin[partition], to[partition]
+        for group in range(groups[partition]):
+            column[place + group] = ((packed[start + group, word] >> shift) & mask) + low
+
+
+@leaf_kernel
+def _write_counts(
+    counts: NDArray[np.uint32],
+    begin: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    to: NDArray[np.int64],
+    column: NDArray[np.int64],
+) -> None:
+    for partition in range(groups.shape[0]):
+        start, place = begin[partition], to[partition]
+        for group in range(groups[partition]):
+            column[place + group] = counts[start + group]

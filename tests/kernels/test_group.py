@@ -47,10 +47,18 @@ def test_sums_like_a_dictionary(
     assert as_dictionary(sums) == naive.group_sums(keys, columns)
 
 
+def test_partitions_are_taken_in_rounds_of_like_size() -> None:
+    assert group._rounds(np.full(8, 100)) == [(0, 8)]
+    assert group._rounds(np.full(8, 1_000_000)) == [(0, 3), (3, 6), (6, 8)]
+    assert group._rounds(np.array([20_000_000, 0, 0, 1]))[-1][1] == 4
+    assert group._rounds(np.zeros(1, np.int64)) == [(0, 1)]
+
+
 def test_many_partitions_and_threads_give_the_same_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(group, "_PARTITION_ROWS", 16)
+    monkeypatch.setattr(group, "_ROUND_ROWS", 700)
     generator = np.random.default_rng(3)
     keys = [generator.integers(0, 300, 2000).astype(np.uint32), np.arange(2000, dtype=np.uint16)]
     values = [np.arange(2000, dtype=np.uint64)]
