@@ -1,4 +1,8 @@
-"""Proof that a report is the one that was written, from the evidence that was given."""
+"""Proof that a report is the one that was written, from the evidence that was given.
+
+Certificates and registers, which few commands need and which load cryptography, are modules of
+their own: :mod:`lenswatch.attest.certificate`, :mod:`lenswatch.attest.register`.
+"""
 
 from __future__ import annotations
 

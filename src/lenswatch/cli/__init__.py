@@ -19,6 +19,7 @@ from lenswatch.cli import (
     probe,
     publish,
     recordings,
+    register,
     serve,
     simulate,
     validate,
@@ -68,6 +69,7 @@ app.command("compare")(compare.compare)
 app.command("publish")(publish.publish)
 app.command("serve")(serve.serve)
 app.command("recordings")(recordings.recordings)
+app.add_typer(register.app, name="register")
 
 
 def main() -> None:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lenswatch.cli._certificate import verify_certificate
+
 if TYPE_CHECKING:
     from lenswatch.attest import Verification
 
 
 def verify(
-    reports: Annotated[Path, typer.Argument(help="Folder that an audit wrote.", metavar="DIR")],
+    subject: Annotated[
+        Path, typer.Argument(help="Folder that an audit wrote, or a certificate.", metavar="PATH")
+    ],
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="The evidence, to check it file by file.")
     ] = None,
@@ -28,13 +32,64 @@ def verify(
             "--again", help="Audit the bundle again, and compare findings.json byte by byte."
         ),
     ] = False,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Certificate: public key of its vendor, in PEM.")
+    ] = None,
+    revocations: Annotated[
+        Path | None,
+        typer.Option("--revocations", help="Certificate: a register, or a file of revocations."),
+    ] = None,
+    device: Annotated[
+        Path | None,
+        typer.Option("--device", help="Certificate: DEVICE.yaml of the device at hand."),
+    ] = None,
+    at: Annotated[
+        str, typer.Option("--at", help="Certificate: moment it is to hold at (RFC 3339), not now.")
+    ] = "",
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that a folder of reports is as its audit left it, and follows from its evidence.
+    """Check a folder of reports, or a certificate. Needs no network.
 
-    Exit codes: 0 everything that was looked at is as it was, 1 something was changed, 2 there is
-    no log to check by.
+    A folder must be as its audit left it, and follow from its evidence. A certificate must be whole
+    and signed, within its period, not revoked, and about the device at hand; each refusal has its
+    reason.
+
+    Exit codes: 0 everything that was looked at holds, 1 something does not, 2 there is nothing to
+    check by.
     """
+    from lenswatch.errors import UsageError
+
+    of_folder = {
+        "--bundle": bundle is not None,
+        "--root": bool(root),
+        "--policy": bool(policy),
+        "--again": again,
+    }
+    of_certificate = {
+        "--key": key is not None,
+        "--revocations": revocations is not None,
+        "--device": device is not None,
+        "--at": bool(at),
+    }
+    wrong = of_folder if subject.is_file() else of_certificate
+    if given := [name for name, used in wrong.items() if used]:
+        other = "a folder of reports" if subject.is_file() else "a certificate, which is a file"
+        raise UsageError(f"{', '.join(given)}: only for {other}")
+    if subject.is_file():
+        verify_certificate(subject, key, revocations, device, at, json_output=json_output)
+    else:
+        _verify_folder(subject, bundle, root, policy, again=again, json_output=json_output)
+
+
+def _verify_folder(
+    reports: Path,
+    bundle: Path | None,
+    root: str,
+    policy: list[str] | None,
+    *,
+    again: bool,
+    json_output: bool,
+) -> None:
     from lenswatch.attest import verify_log
     from lenswatch.errors import UsageError
 
