@@ -128,8 +128,16 @@ def test_constant_streams_are_not_told_apart(inventory: Inventory) -> None:
 
 
 def test_coarse_records_say_that_they_are(inventory: Inventory) -> None:
-    records = [row | {"end_ms": row["start_ms"] + 1_799_000} for row in hour(forwarded=6)
-               if row["start_ms"] % 1_800_000 <= 1000]  # fmt: skip
+    records = [
+        row
+        | {
+            "end_ms": row["start_ms"] + 1_799_000,
+            "octets": 30 * row["octets"],
+            "packets": 30 * row["packets"],
+        }
+        for row in hour(forwarded=6)
+        if row["start_ms"] % 1_800_000 <= 1000
+    ]
     routing = measured(inventory, records)
     assert routing.relays.links == ()
     assert "1799 s are too coarse" in routing.relays.doubt
