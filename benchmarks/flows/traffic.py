@@ -60,6 +60,13 @@ V6_FIELDS = (
     (153, 8),
 )  # 78 bytes
 TEMPLATES = (V4_FIELDS, V4_SHORT, V6_FIELDS)
+V5_FIELDS = (
+    (8, 4), (12, 4), (15, 4), (10, 2), (14, 2), (2, 4), (1, 4), (22, 4), (21, 4), (7, 2), (11, 2),
+    (210, 1), (6, 1), (4, 1), (5, 1), (16, 2), (17, 2), (9, 1), (13, 1), (210, 2),
+)  # fmt: skip
+"""NetFlow v5's fixed record of 48 bytes."""
+SEQUENCE_AT = {5: 16, 9: 12, 10: 8}
+"""Place of the sequence number in a message of each version."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,16 @@ def _template_message(version: int, domain: int, sequence: int) -> bytes:
 
 
 def _header(version: int, domain: int, sequence: int, size: int, count: int) -> bytes:
+    if version == 5:
+        return struct.pack(">HHIIIIBBH", 5, count, UPTIME_MS, EXPORT_S, 0, sequence, 0, domain, 0)
     if version == 10:
         return struct.pack(">HHIII", 10, 16 + size, EXPORT_S, sequence, domain)
     return struct.pack(">HHIIII", 9, count, UPTIME_MS, EXPORT_S, sequence, domain)
+
+
+def units(version: int, records: int) -> int:
+    """What a message adds to its exporter's sequence number."""
+    return 1 if version == 9 else records
 
 
 def build(
@@ -136,20 +150,21 @@ def build(
     generator = np.random.default_rng(seed)
     # a pool of messages is made once and repeated: content does not matter to speed, mixing does
     pool: list[tuple[bytes, int, int, int, int]] = []
+    layouts = (V5_FIELDS,) if version == 5 else TEMPLATES[:templates]
     for number in range(512):
-        template = number % templates
-        fields = TEMPLATES[template]
+        template = number % len(layouts)
+        fields = layouts[template]
         size = sum(length for _, length in fields)
         count = 1370 // size
         block, octets, packets = _records(generator, fields, count)
         body = block.tobytes()
-        head = struct.pack(">HH", 256 + template, 4 + len(body))
+        head = b"" if version == 5 else struct.pack(">HH", 256 + template, 4 + len(body))
         pool.append((head + body, count, octets, packets, template))
     parts: list[bytes] = []
     who: list[int] = []
     sequence = [0] * exporters
     done = octets = packets = number = 0
-    for exporter in range(exporters):
+    for exporter in range(exporters if version != 5 else 0):
         parts.append(_template_message(version, exporter, 0))
         who.append(exporter)
         if version == 9:
@@ -160,7 +175,7 @@ def build(
         head = _header(version, exporter, sequence[exporter], len(body), count)
         parts.append(head + body)
         who.append(exporter)
-        sequence[exporter] = (sequence[exporter] + (count if version == 10 else 1)) & 0xFFFFFFFF
+        sequence[exporter] = (sequence[exporter] + units(version, count)) & 0xFFFFFFFF
         done += count
         octets += some_octets
         packets += some_packets

@@ -109,7 +109,7 @@ def _exporter_table(reader: FlowReader) -> Any:
             f"{item.records:,}",
             f"{item.messages:,}",
             f"{item.sequence_gaps:,}" + ("" if item.follows_rfc_sequence else " *"),
-            f"{item.lost_records:,}",
+            f"{item.lost_units:,}" + (f" {item.sequence_unit}" if item.lost_units else ""),
             f"1:{item.sampling}" if item.sampling else "not told",
             "-" if offset is None else f"{-offset / 1000:,.1f} s",
             f"{item.active_timeout_s:g} s" if item.active_timeout_s else "-",

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.flows.export_state import Datagrams
-from lenswatch.evidence.flows.exporters import ExporterBook, address_halves
+from lenswatch.evidence.flows.exporters import ExporterBook, Loss, address_halves, sequence_unit
 from lenswatch.evidence.flows.exports import ExportDecoder
 from lenswatch.evidence.flows.parquet import METADATA_KEY
 from lenswatch.evidence.flows.receiver import Received, Receiver, open_socket
@@ -78,7 +78,7 @@ def _load_kernels() -> None:
         struct.pack(">HHHH", 0, 24, 256, 4) + fields + struct.pack(">HHIIII", 256, 20, 1, 2, 3, 4)
     )
     message = struct.pack(">HHIIII", 9, 2, 5, 1_000_000_000, 1, 1) + sets
-    buffer = np.frombuffer(message, np.uint8)
+    buffer = np.frombuffer(bytearray(message), np.uint8)  # writable, as those of the socket are
     whole, nothing = np.array([len(message)], np.int64), np.zeros(1, np.int64)
     classify_payloads(buffer, nothing, whole)
     book = ExporterBook()
@@ -312,14 +312,12 @@ class Collector:
         self._save(STATE_FILE, self._templates())
 
     def _exporters(self) -> list[dict[str, Any]]:
-        from lenswatch_kernels import sequences
-
         listed = []
         for session, state in zip(
             self._exports.sessions, self._exports.sequence_state, strict=False
         ):
             address, domain, protocol = self._book.entries[session.row]
-            own = session.version == 10 and state[sequences.GAPS_OWN] < state[sequences.GAPS]
+            loss = Loss.of(protocol, session.most_records, state)
             listed.append(
                 {
                     "address": self._book.text(address),
@@ -327,9 +325,11 @@ class Collector:
                     "protocol": protocol,
                     "messages": session.messages,
                     "records": session.records,
-                    "sequence_gaps": int(state[sequences.GAPS_OWN if own else sequences.GAPS]),
-                    "lost_records": int(state[sequences.LOST_OWN if own else sequences.LOST]),
-                    "follows_rfc_sequence": not own,
+                    "sequence_gaps": loss.gaps,
+                    "sequence_unit": sequence_unit(protocol),
+                    "lost_units": loss.units,
+                    "lost_records_at_most": loss.records,
+                    "follows_rfc_sequence": loss.follows_rfc,
                 }
             )
         return listed

@@ -26,7 +26,8 @@ def follow(
 ) -> None:
     """Sequence numbers, message and record counts, clock offsets."""
     count = index.version.shape[0]
-    units = np.bincount(index.set_message, records, count).astype(np.int64)
+    held = np.bincount(index.set_message, records, count).astype(np.int64)
+    units = held.copy()
     unknown = np.zeros(count, np.bool_)
     unknown[index.set_message[(index.set_id >= 256) & (set_plan < 0)]] = True
     unknown[index.status != messages.OK] = True
@@ -39,6 +40,8 @@ def follow(
     set_session = session[index.set_message]
     used = set_session >= 0
     counted = np.bincount(set_session[used], records[used], len(sessions))
+    most = np.zeros(len(sessions), np.int64)
+    np.maximum.at(most, session[good], held[good])
     captured = datagrams.capture_ms[index.datagram]
     timed = good & (captured >= 0) & (index.export_ms > 0)
     least = np.full(len(sessions), np.iinfo(np.int64).max)
@@ -48,6 +51,7 @@ def follow(
         item = sessions[row]
         item.messages += int(per_session[row])
         item.records += int(counted[row])
+        item.most_records = max(item.most_records, int(most[row]))
         if least[row] != np.iinfo(np.int64).max:
             ahead = int(least[row])
             before = item.clock_offset_ms

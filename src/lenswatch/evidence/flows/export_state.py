@@ -60,6 +60,8 @@ class Session:
     """As announced in options (element 36); 0 where it is not."""
     records: int = 0
     messages: int = 0
+    most_records: int = 0
+    """Most data records that one message held."""
     options_records: int = 0
     clock_offset_ms: int | None = None
     """Least of capture time minus export time: the clocks' difference plus the delay."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.flows.table import IPV4_MAPPED, FlowTable
+from lenswatch_kernels import sequences
 
 MOST_ADDRESSES = 1 << 20
 """Senders told apart; a flood of forged senders counts as one of unknown address."""
@@ -35,8 +36,11 @@ class Exporter:
     options_records: int = 0
     sequence_gaps: int = 0
     """Breaks in the sequence numbers: a hint of loss, not its proof."""
+    lost_units: int = 0
+    """What is missing at the breaks, exactly, in what the protocol counts: ``sequence_unit``."""
     lost_records: int = 0
-    """Units missing at the breaks: records (v5, IPFIX), messages (v9), datagrams (sFlow)."""
+    """Records missing at the breaks: exact where records are counted (v5, IPFIX). Where messages
+    are (v9, sFlow) at most so many: each is taken to have held as many as the fullest one seen."""
     late_messages: int = 0
     restarts: int = 0
     follows_rfc_sequence: bool = True
@@ -55,6 +59,45 @@ class Exporter:
     """Announced, or the duration that one record in a thousand reaches; 0 unknown."""
     start_estimated: bool = False
     """True where uptimes were placed in time by an estimate (IPFIX that never says since when)."""
+
+    @property
+    def sequence_unit(self) -> str:
+        """What its sequence numbers count: ``records``, ``messages``, or nothing (empty)."""
+        return sequence_unit(self.protocol)
+
+
+def sequence_unit(protocol: str) -> str:
+    """What the sequence numbers of a protocol count; empty where it has none."""
+    if protocol in ("netflow5", "netflow7", "ipfix"):
+        return "records"
+    return "messages" if protocol in ("netflow9", "sflow") else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the sequence numbers of one exporter say is missing."""
+
+    gaps: int
+    units: int
+    records: int
+    """At most: see `Exporter.lost_records`."""
+    follows_rfc: bool
+
+    @classmethod
+    def of(cls, protocol: str, most_records: int, state: NDArray[np.int64]) -> Loss:
+        """From a row of `sequences`' state; ``most_records`` is the fullest message's."""
+        own = (
+            protocol == "ipfix"
+            and state[sequences.GAPS] > 0
+            and state[sequences.GAPS_OWN] < state[sequences.GAPS]
+        )
+        units = int(state[sequences.LOST_OWN if own else sequences.LOST])
+        return cls(
+            gaps=int(state[sequences.GAPS_OWN if own else sequences.GAPS]),
+            units=units,
+            records=units * (most_records if sequence_unit(protocol) == "messages" else 1),
+            follows_rfc=not own,
+        )
 
 
 class ExporterBook:

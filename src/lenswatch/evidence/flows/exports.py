@@ -204,7 +204,7 @@ class ExportDecoder:
         )
         if self._all_fields:
             self._keep_all(buffer, index, set_plan, context, session)
-        late = self._release()
+        late = self._release(writable=buffer.flags.writeable)
         if late is None:
             return table
         return concatenate([table, late])
@@ -364,15 +364,20 @@ class ExportDecoder:
         """Data sets that still wait for their template."""
         return self._held_count
 
-    def _release(self) -> FlowTable | None:
-        """Decode the sets whose template has come."""
+    def _release(self, *, writable: bool) -> FlowTable | None:
+        """Decode the sets whose template has come.
+
+        Their buffer is of the kind of the other buffers: for another kind numba would compile the
+        decoder once more, and keep a collector from its socket for seconds.
+        """
         if not self._ready:
             return None
         ready, self._ready = self._ready, []
         bodies = [item.body for _, item in ready]
         length = np.array([len(body) for body in bodies], np.int64)
         offset = np.concatenate(([0], np.cumsum(length)[:-1])).astype(np.int64)
-        buffer = np.frombuffer(b"".join(bodies), np.uint8)
+        buffer = np.frombuffer(bytearray().join(bodies), np.uint8)
+        buffer.flags.writeable = writable
         set_plan = np.array([plan for plan, _ in ready], np.int64)
         plans = self._packed_plans()
         records, _ = count_records(buffer, offset, length, set_plan, plans)

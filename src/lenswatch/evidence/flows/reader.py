@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lenswatch.evidence.flows import captures, logs, parquet, sightings
 from lenswatch.evidence.flows.export_state import Break, Datagrams, FullRecord
-from lenswatch.evidence.flows.exporters import Exporter, ExporterBook
+from lenswatch.evidence.flows.exporters import Exporter, ExporterBook, Loss
 from lenswatch.evidence.flows.exports import ExportDecoder
 from lenswatch.evidence.flows.sflow import SflowDecoder
 from lenswatch.evidence.flows.sniff import HEAD_BYTES, Kind, kind_of
@@ -131,20 +131,17 @@ class FlowReader:
 
         session = self._exports.sessions[number]
         state = self._exports.sequence_state[number]
-        own = (
-            session.version == 10
-            and state[sequences.GAPS] > 0
-            and state[sequences.GAPS_OWN] < state[sequences.GAPS]
-        )
+        loss = Loss.of(exporter.protocol, session.most_records, state)
         return replace(
             exporter,
             messages=session.messages,
             options_records=session.options_records,
-            sequence_gaps=int(state[sequences.GAPS_OWN if own else sequences.GAPS]),
-            lost_records=int(state[sequences.LOST_OWN if own else sequences.LOST]),
+            sequence_gaps=loss.gaps,
+            lost_units=loss.units,
+            lost_records=loss.records,
             late_messages=int(state[sequences.LATE]),
             restarts=int(state[sequences.RESTARTS]),
-            follows_rfc_sequence=not own,
+            follows_rfc_sequence=loss.follows_rfc,
             sampling=session.sampling.fallback(),
             sampling_by_interface=dict(session.sampling.interfaces),
             sampling_by_sampler=dict(session.sampling.samplers),
@@ -158,11 +155,13 @@ class FlowReader:
 
         agent = self._sflow.agents[row]
         state = self._sflow.sequence_state[number]
+        loss = Loss.of(exporter.protocol, agent.most_samples, state)
         return replace(
             exporter,
             messages=agent.messages,
-            sequence_gaps=int(state[sequences.GAPS]),
-            lost_records=int(state[sequences.LOST]),
+            sequence_gaps=loss.gaps,
+            lost_units=loss.units,
+            lost_records=loss.records,
             late_messages=int(state[sequences.LATE]),
             restarts=int(state[sequences.RESTARTS]),
             sampling=agent.sampling,

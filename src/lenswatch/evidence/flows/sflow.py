@@ -26,6 +26,8 @@ class SflowAgent:
     row: int
     messages: int = 0
     samples: int = 0
+    most_samples: int = 0
+    """Most flow samples that one datagram held."""
     counters: int = 0
     discarded: int = 0
     """Notices of packets the switch itself discarded."""
@@ -68,6 +70,13 @@ class SflowDecoder:
         table, sample, undecoded = self._describe(buffer, rows)
         datagram = rows[sample, samples.DATAGRAM]
         self._count(index, exporter, rows, undecoded)
+        held = np.bincount(rows[:, samples.DATAGRAM], minlength=len(good))
+        agents, which = np.unique(exporter[good], return_inverse=True)
+        most = np.zeros(len(agents), np.int64)
+        np.maximum.at(most, which, held[good])
+        for row, fullest in zip(agents.tolist(), most.tolist(), strict=True):
+            agent = self.agents[row]
+            agent.most_samples = max(agent.most_samples, fullest)
         times = datagrams.capture_ms[datagram]
         columns = {name: getattr(table, name) for name in FlowTable.__dataclass_fields__}
         columns.update(
