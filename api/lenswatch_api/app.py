@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 import lenswatch
 import lenswatch_api.audits.endpoints
 import lenswatch_api.bundles.endpoints
+import lenswatch_api.comparisons.endpoints
 import lenswatch_api.deployments.endpoints
 import lenswatch_api.findings.endpoints
 import lenswatch_api.keys.endpoints
@@ -20,7 +21,8 @@ import lenswatch_api.operations.endpoints
 import lenswatch_api.packs.endpoints
 import lenswatch_api.reports.endpoints
 import lenswatch_api.uploads.endpoints
-from lenswatch_api import openapi, problems
+import lenswatch_api.views.endpoints
+from lenswatch_api import conditional, openapi, problems
 from lenswatch_api.audits.jobs import Jobs
 from lenswatch_api.bundles import repository as bundles
 from lenswatch_api.bundles import storage
@@ -75,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = state
     problems.install_handlers(app)
+    conditional.install(app)
     api = APIRouter(prefix=PREFIX)
     for module in (
         lenswatch_api.deployments.endpoints,
@@ -82,6 +85,8 @@ def create_app(settings: Settings) -> FastAPI:
         lenswatch_api.uploads.endpoints,
         lenswatch_api.audits.endpoints,
         lenswatch_api.findings.endpoints,
+        lenswatch_api.comparisons.endpoints,
+        lenswatch_api.views.endpoints,
         lenswatch_api.reports.endpoints,
         lenswatch_api.packs.endpoints,
         lenswatch_api.keys.endpoints,

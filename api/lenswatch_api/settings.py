@@ -39,6 +39,8 @@ class Limits:
     """An audit that takes longer is ended."""
     audit_attempts: int = 3
     """Times an audit is started again after the service itself was killed under it."""
+    compared_findings: int = 500_000
+    """Findings of two audits together that a request compares."""
     upload_idle_seconds: int = 24 * 3600
     """An unfinished resumable upload is discarded after this long without a byte."""
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+
 from lenswatch.errors import EvidenceUnusable
+from lenswatch.evidence.inventory import Inventory
 from lenswatch.model import (
     Basis,
     Confidence,
@@ -42,21 +45,33 @@ SCORE = Score(
 )
 
 
-class FakeInventory:
-    district = ("North", "South")
-    vendor = ("Acme Optics", "Bright Eye")
-    model = ("A1", "B2")
-
-    def row_of(self, node_id: str) -> int | None:
-        number = node_id.removeprefix("cam-")
-        return int(number) % 2 if number.isdigit() else None
+DISTRICTS, VENDORS, MODELS = ("North", "South"), ("Acme Optics", "Bright Eye"), ("A1", "B2")
 
 
-def finding(number: int) -> Finding:
+def inventory(cameras: int) -> Inventory:
+    numbers = range(cameras)
+    return Inventory(
+        pa.table(
+            {
+                "node_id": [f"cam-{number}" for number in numbers],
+                "kind": ["camera" for _ in numbers],
+                "district": [DISTRICTS[number % 2] for number in numbers],
+                "vendor": [VENDORS[number % 2] for number in numbers],
+                "model": [MODELS[number % 2] for number in numbers],
+                "lat": [29.5 + 0.001 * (number % 17) for number in numbers],
+                "lon": [106.5 + 0.001 * (number % 23) for number in numbers],
+            }
+        )
+    )
+
+
+def finding(number: int, better: bool = False) -> Finding:
     verdict = (Verdict.FAIL, Verdict.PASS, Verdict.INCONCLUSIVE)[number % 3]
+    if better and verdict is Verdict.FAIL:
+        verdict = Verdict.PASS
     return Finding(
         control=("core/faces", "core/retention")[number % 2],
-        check=("face-captured", "retention-exceeded")[number % 2],
+        check=("face-captured", "retention-over-limit")[number % 2],
         subject=f"node:cam-{number}",
         verdict=verdict,
         severity=tuple(Severity)[number % 4],
@@ -98,7 +113,9 @@ def run_audit(
         time.sleep(float(settings.get("seconds", "0")) / steps)
     (out / "report.html").write_text("<!doctype html><title>Report</title><p>Fine.")
     (out / "findings.json").write_text("{}")
-    findings = [finding(number) for number in range(int(settings.get("findings", "30")))]
+    better = settings.get("better") == "True"
+    count = int(settings.get("findings", "30"))
+    findings = [finding(number, better) for number in range(count)]
     findings.sort(key=lambda item: (item.control, item.subject))
     return SimpleNamespace(
         tool="lenswatch test",
@@ -106,9 +123,11 @@ def run_audit(
         findings=tuple(findings),
         verdict=Verdict.FAIL,
         score=SCORE,
+        packs=(),
         coverage={"cameras": 2, "share": float("nan")},
         measurements=SimpleNamespace(
-            inventory=FakeInventory(),
+            inventory=inventory(len(findings)),
+            routing=None,
             problems=(Problem("nodes.csv", "a column is missing", "add it", line=1),),
         ),
     )

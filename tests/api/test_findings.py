@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.fake_engine import FakeInventory, finding
+from tests.api.fake_engine import VENDORS, finding
 
 _COUNT = 60
 _SEVERITIES = ["critical", "high", "medium", "low"]
 
 
 def _expected() -> list[dict[str, Any]]:
-    inventory = FakeInventory()
     found = sorted(
         (finding(number) for number in range(_COUNT)), key=lambda f: (f.control, f.subject)
     )
@@ -26,7 +25,7 @@ def _expected() -> list[dict[str, Any]]:
             "verdict": item.verdict.value,
             "severity": item.severity.value,
             "measured": item.measured,
-            "vendor": inventory.vendor[inventory.row_of(item.subject.removeprefix("node:")) or 0],
+            "vendor": VENDORS[int(item.subject.removeprefix("node:cam-")) % 2],
         }
         for position, item in enumerate(found)
     ]

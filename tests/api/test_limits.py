@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.api.conftest import bundle, make_zip, new_deployment, running, start_audit, wait_for
+from tests.api.conftest import (
+    bundle,
+    make_zip,
+    new_deployment,
+    running,
+    start_audit,
+    upload,
+    wait_for,
+)
 
 
 def test_limits_of_audits(tmp_path: Path) -> None:
@@ -59,6 +67,18 @@ def test_too_many_requests_and_too_many_wrong_keys(tmp_path: Path) -> None:
         wrong = {"Authorization": "Bearer lw_nothing"}
         statuses = [client.get("/api/v1/deployments", headers=wrong).status_code for _ in range(4)]
         assert statuses == [401, 401, 429, 429]
+
+
+def test_very_large_audits_are_compared_elsewhere(tmp_path: Path) -> None:
+    with running(tmp_path / "data", limits={"compared_findings": 50}) as client:
+        deployment = new_deployment(client)
+        for _ in range(2):
+            bundle_id = upload(client, bundle(), deployment)
+            audit_id = client.post("/api/v1/audits", json={"bundle_id": bundle_id}).json()["id"]
+            wait_for(client, audit_id)
+        answer = client.get(f"/api/v1/audits/{audit_id}/comparison")
+        assert answer.status_code == 413
+        assert "lenswatch compare" in answer.json()["detail"]
 
 
 def test_a_large_json_body_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from lenswatch_api.audits import events, service
 from lenswatch_api.audits.schemas import Audit, AuditQuery, NewAudit
 from lenswatch_api.authentication import requires
 from lenswatch_api.authorization import Principal, Scope
+from lenswatch_api.conditional import NOT_MODIFIED, Condition
 from lenswatch_api.dependencies import State
 from lenswatch_api.idempotency import IdempotencyKey
 from lenswatch_api.paging import Page
@@ -31,18 +32,22 @@ def start_audit(
     return service.start(state, principal, wanted, idempotency_key)
 
 
-@router.get("", responses=errors())
+@router.get("", responses={**NOT_MODIFIED, **errors()})
 def list_audits(
-    state: State, principal: Reader, query: Annotated[AuditQuery, Query()]
+    state: State, principal: Reader, query: Annotated[AuditQuery, Query()], condition: Condition
 ) -> Page[Audit]:
     """List the audits, newest first."""
-    return service.read_page(state.database, principal, query)
+    page = service.read_page(state.database, principal, query)
+    condition.unless_same(page)
+    return page
 
 
-@router.get("/{audit_id}", responses=errors(404))
-def get_audit(state: State, principal: Reader, audit_id: AuditId) -> Audit:
+@router.get("/{audit_id}", responses={**NOT_MODIFIED, **errors(404)})
+def get_audit(state: State, principal: Reader, audit_id: AuditId, condition: Condition) -> Audit:
     """Read one audit: its progress, and its verdict once it has ended."""
-    return service.read(state.database, principal, audit_id)
+    audit = service.read(state.database, principal, audit_id)
+    condition.unless_same(audit)
+    return audit
 
 
 @router.post("/{audit_id}/cancel", responses=errors(404, 409))

@@ -28,6 +28,17 @@ def page(session: Session, tenant_id: str, query: AuditQuery) -> tuple[list[Audi
     return newest_first(session, statement, Audit.id, query)
 
 
+def succeeded_before(session: Session, audit: Audit) -> Audit | None:
+    """The last audit of the same deployment that was started earlier and succeeded."""
+    statement = select(Audit).where(
+        Audit.tenant_id == audit.tenant_id,
+        Audit.deployment_id == audit.deployment_id,
+        Audit.state == State.SUCCEEDED.value,
+        Audit.id < audit.id,
+    )
+    return session.scalar(statement.order_by(Audit.id.desc()).limit(1))
+
+
 def count_unfinished(session: Session, tenant_id: str) -> int:
     """Audits of the tenant that wait or run."""
     statement = select(func.count()).where(

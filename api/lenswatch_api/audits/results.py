@@ -132,6 +132,8 @@ def list_reports(directory: Path) -> list[dict[str, Any]]:
     for path in sorted(directory.rglob("*")):
         if not path.is_file() or path.suffix not in MEDIA_TYPES:
             continue
+        if path.parent == directory / "views":
+            continue
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         listing.append(

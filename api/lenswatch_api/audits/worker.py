@@ -35,6 +35,7 @@ from lenswatch_api.audits.results import (
 from lenswatch_api.audits.state import State
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
+from lenswatch_api.views.build import FOLDER, write_views
 
 if TYPE_CHECKING:
     from lenswatch.result import AuditResult
@@ -119,6 +120,8 @@ def _store(
             _check_current(session, job)
             write_findings(session, rows)
     database.analyze("findings")
+    report("preparing the pages", 0, 0)
+    write_views(result, out / FOLDER)
     final = Path(job.reports) / job.audit_id
     remove_tree(final)
     out.replace(final)

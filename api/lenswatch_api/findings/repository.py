@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
+from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict
 from lenswatch_api.audits.results import SEVERITIES
 from lenswatch_api.findings.schemas import FindingQuery, Order
 from lenswatch_api.identifiers import number_of
@@ -101,3 +103,55 @@ def count_verdicts(
     if vendor is not None:
         statement = statement.where(columns.vendor == vendor)
     return [(control, verdict, count) for control, verdict, count in session.execute(statement)]
+
+
+def walk(session: Session, audit_id: str, vendor: str | None) -> Iterator[Finding]:
+    """All findings in their own order, without the words: what a comparison needs of them."""
+    columns = FINDINGS.c
+    statement = (
+        select(
+            columns.control,
+            columns.check,
+            columns.subject,
+            columns.verdict,
+            columns.severity_order,
+            columns.measured,
+            columns.unit,
+            columns.interval,
+        )
+        .where(columns.audit == number_of(audit_id))
+        .order_by(columns.position)
+        .execution_options(yield_per=2000)
+    )
+    if vendor is not None:
+        statement = statement.where(columns.vendor == vendor)
+    for control, check, subject, verdict, severity, measured, unit, bounds in session.execute(
+        statement
+    ):
+        yield Finding(
+            control=control,
+            check=check,
+            subject=subject,
+            verdict=Verdict(verdict),
+            severity=SEVERITIES[severity],
+            confidence=Confidence.HIGH,
+            reason="",
+            remediation="",
+            measured=measured,
+            unit=unit,
+            interval=_interval(bounds),
+            basis=Basis.PROVEN,
+        )
+
+
+def _interval(bounds: Mapping[str, Any] | None) -> Interval | None:
+    """JSON has no infinity: null stands for it."""
+    if bounds is None:
+        return None
+    lower, upper = bounds["lower"], bounds["upper"]
+    return Interval(
+        -math.inf if lower is None else lower,
+        math.inf if upper is None else upper,
+        bounds["level"],
+        bounds["method"],
+    )

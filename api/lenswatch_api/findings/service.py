@@ -14,6 +14,12 @@ from lenswatch_api.findings.schemas import Finding, FindingQuery, Score, Verdict
 from lenswatch_api.paging import Page
 
 
+def require_results(database: Database, principal: Principal, audit_id: str) -> None:
+    """Raise ApiProblem 404 or 409 unless the audit has results."""
+    with database.read() as session:
+        require_succeeded(session, principal, audit_id)
+
+
 def read_page(
     database: Database, principal: Principal, audit_id: str, query: FindingQuery
 ) -> Page[Finding]:

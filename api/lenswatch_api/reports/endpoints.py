@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
-from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch_api.audits.results import MEDIA_TYPES
 from lenswatch_api.authentication import requires
 from lenswatch_api.authorization import Principal, Scope
+from lenswatch_api.conditional import IfNoneMatch
 from lenswatch_api.dependencies import State
 from lenswatch_api.parameters import AuditId
 from lenswatch_api.problems import errors
@@ -60,9 +59,7 @@ def download_report(
     principal: Reader,
     audit_id: AuditId,
     name: ReportName,
-    if_none_match: Annotated[
-        Annotated[str, Field(max_length=500)] | SkipJsonSchema[None], Header()
-    ] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Download a report."""
     path, report = service.open_report(state, principal, audit_id, name)

@@ -1,0 +1,1 @@
+"""Comparisons: what changed between two audits of one deployment."""
