@@ -47,9 +47,14 @@ LONGEST_DELAY_S = 10.0
 CLOCK_SKEW_S = 3.0
 """Difference between the clocks of two exporters that is allowed for."""
 
-OVERHEAD = 0.005
-"""Share by which a relay's output usually exceeds its input: measured 0.0015 to 0.0043 for TLS,
-0.00003 for RTP inside RTSP."""
+OVERHEADS = (-0.05, 0.05)
+"""Share by which a relay's output may exceed its input as a whole; the same for all its streams.
+Measured: 0.0015 to 0.0043 for TLS around what was plain, 0.00003 for RTP inside RTSP, -0.0004 to
+0.0002 from TLS to TLS; a relay that gathers small packets into large ones sends less than it
+took."""
+
+_ALIKE = 0.0007
+"""Overheads of the streams of one relay differ by about so much."""
 
 PLAIN_RATIO = (0.9, 1.15)
 """Output over input between which an output may be one input and nothing else."""
@@ -239,7 +244,8 @@ def _memory(series: Floats) -> int:
 def _volume_chance(taken: Floats, sent: Floats) -> Floats:
     """Rank of each input among all, by the distance of its total from the output's."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(sent[None, :] / taken[:, None]) - np.log1p(OVERHEAD)
+        ratio = np.log(sent[None, :] / taken[:, None])
+    ratio = ratio - _overhead(ratio)
     distance = np.where(np.isfinite(ratio), np.abs(ratio), np.inf)
     ordered = np.sort(distance, axis=0)
     chance = np.empty(distance.shape)
@@ -247,6 +253,22 @@ def _volume_chance(taken: Floats, sent: Floats) -> Floats:
         rank = np.searchsorted(ordered[:, o], distance[:, o], side="right")
         chance[:, o] = rank / max(len(distance), 1)
     return chance
+
+
+def _overhead(ratio: Floats) -> float:
+    """The overhead of a relay: where the logarithms of output over input crowd most.
+
+    Each true pair adds one value near it, while those of wrong pairs scatter.
+    """
+    low, high = (float(np.log1p(bound)) for bound in OVERHEADS)
+    near = np.sort(ratio[(ratio >= low) & (ratio <= high)])
+    if not len(near):
+        return 0.0
+    first = np.searchsorted(near, near - _ALIKE, side="left")
+    last = np.searchsorted(near, near + _ALIKE, side="right")
+    # of equally crowded places the one nearest to no overhead
+    best = int(np.lexsort((np.abs(near), first - last))[0])
+    return float(np.median(near[first[best] : last[best]]))
 
 
 def _chance(scores: LinkScores) -> Floats:

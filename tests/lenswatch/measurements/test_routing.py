@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lenswatch.evidence.flows.table import Application, concatenate, empty
 from lenswatch.evidence.inventory import Inventory
-from lenswatch.measurements.conversations import ConversationSums
 from lenswatch.measurements.content import Carries
+from lenswatch.measurements.conversations import ConversationSums
 from lenswatch.measurements.routing import RoutingMeasurements, measure_routing
 from tests.lenswatch.builders import NODES_CSV, deployment_of, flows, inventory_of, shuffled
 
