@@ -33,6 +33,7 @@ _FIRST_CAMERA = int(ipaddress.IPv4Address("10.64.1.0"))
 CLOUD = "cloud"
 CLOUD_ADDRESS = "203.0.113.77"
 PLATFORM_ADDRESS = "10.255.0.10"
+CORE_ADDRESS = "10.255.0.1"
 COLLECTOR_ADDRESS = "10.255.0.200"
 
 
@@ -104,7 +105,13 @@ class City:
         routing = self.scenario.part("routing", district)
         return any(
             routing[way]
-            for way in ("central", "direct_to_central", "snapshots_to_central", "mirror")
+            for way in (
+                "central",
+                "direct_to_central",
+                "snapshots_to_central",
+                "mirror",
+                "intercepted",
+            )
         )
 
     def district_of(self, number: int) -> District:

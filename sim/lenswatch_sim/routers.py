@@ -21,8 +21,6 @@ def router_address(district: int, layer: int) -> str:
     return f"10.{district % 200 + 1}.255.{layer}"
 
 
-CORE_ADDRESS = "10.255.0.1"
-
 BULK_FROM = 5000
 """Conversations of one router from which the compiled writer is used."""
 
@@ -66,7 +64,7 @@ def write_flows(
         np.concatenate(through_core),
         settings,
         str(settings["core"]),
-        CORE_ADDRESS,
+        cities.CORE_ADDRESS,
         9,
         begin_ms,
     )

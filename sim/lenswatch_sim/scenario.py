@@ -87,8 +87,12 @@ DEFAULTS: dict[str, Any] = {
         "covert_relay": False,
         # Cameras push pictures of faces to the platform (GA/T 1400 over HTTP), not video.
         "snapshots_to_central": False,
-        # The access router copies the cameras' packets to the platform (ERSPAN).
+        # The access router copies the cameras' packets to the platform.
         "mirror": False,
+        # erspan, tzsp or gre.
+        "mirror_encapsulation": "erspan",
+        # The core router copies ordinary connections to the platform (TZSP).
+        "intercepted": False,
         # Nothing but a few bytes of status leaves the cameras; they record on their own card.
         "edge_only": False,
         # Cameras and recorders also register and send by GB/T 28181.
@@ -112,6 +116,11 @@ DEFAULTS: dict[str, Any] = {
         "clock_skew_ms": 0,
     },
     # District name to a part of the above that holds only there.
+    "capture": {
+        # Whole packets of so many seconds before as_of, and of how many cameras a district.
+        "seconds": 0,
+        "cameras": 1,
+    },
     "in_district": {},
     "expected": {},
 }
@@ -223,6 +232,7 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "video.rate_control": ("vbr", "cbr"),
     "cameras.mask": ("none", "blur", "mosaic", "solid"),
     "recording.system": ("directory", "mediamtx", "frigate", "moonfire", "s3-inventory", "none"),
+    "routing.mirror_encapsulation": ("erspan", "tzsp", "gre"),
     "export.access": ("v5", "v9", "ipfix", "sflow"),
     "export.aggregation": ("v5", "v9", "ipfix", "sflow"),
     "export.core": ("v5", "v9", "ipfix", "sflow"),

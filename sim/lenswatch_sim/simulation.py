@@ -17,6 +17,7 @@ import yaml
 from lenswatch_sim import cameras as camera_nodes
 from lenswatch_sim import city as cities
 from lenswatch_sim import inventory, recorders, routers, stores, truth
+from lenswatch_sim.captures import taps
 from lenswatch_sim.live import nodes
 from lenswatch_sim.scenario import Scenario, load_scenario
 
@@ -88,7 +89,8 @@ def simulate(
     )
     clips = _make_clips(city, bundle, side, as_of, processes, tell)
     held = _fill_stores(city, bundle, clips, as_of, tell)
-    truth.write(city, side, clips, held, exported, as_of)
+    tapped = taps.write_captures(city, bundle, as_of)
+    truth.write(city, side, clips, held, {"exports": exported, "captures": tapped}, as_of)
     nodes.write(nodes.plan(city, bundle, held, as_of), out / "live.json")
     return bundle
 
@@ -223,7 +225,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
             "kind": "router",
             "vendor": cities.ROUTER_VENDOR[0],
             "model": cities.ROUTER_VENDOR[1],
-            "addresses": routers.CORE_ADDRESS,
+            "addresses": cities.CORE_ADDRESS,
         }
     )
     country_of_cloud = cloud_country(city)

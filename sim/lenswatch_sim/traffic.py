@@ -39,6 +39,12 @@ CONVERSATION = np.dtype(
 """``variation`` seeds the rate's ups and downs: the same number in and out of a relay."""
 
 
+MIRROR_OCTETS = {"erspan": 50.0, "tzsp": 47.0, "gre": 38.0}
+"""What a copied packet gains: its Ethernet header and the tunnel's headers."""
+TZSP_PORT = 37008
+SIP_PORT = 5060
+
+
 def number(address: str) -> int:
     """IPv4 address as a number."""
     return int(ipaddress.IPv4Address(address))
@@ -76,10 +82,12 @@ class Talk:
         routers: tuple[bool, bool, bool],
         packet_octets: Any = 1120.0,
         delay_ms: int = 0,
+        answered: bool = True,
     ) -> None:
         """Video streams, with the acknowledgements or reports that answer them.
 
-        Every argument is one value or a column of them; addresses are numbers.
+        Every argument is one value or a column of them; addresses are numbers. Nobody answers a
+        tunnel.
         """
         columns = np.broadcast_arrays(
             source, destination, source_port, destination_port, kbit_per_s, variation, packet_octets
@@ -102,7 +110,7 @@ class Talk:
             tcp_flags=0x18 if protocol == TCP else 0,
             **common,
         )
-        if protocol == GRE:  # nobody answers a tunnel
+        if not answered:
             return
         if protocol == TCP:  # one acknowledgement for two segments
             shift, answer, octets, flags = 0, forth / size / 2 * 52.0, 52.0, 0x10
@@ -121,6 +129,25 @@ class Talk:
             tcp_flags=flags,
             **common,
         )
+
+    def signalling(
+        self, device: NDArray[np.int64], platform: int, *, routers: tuple[bool, bool, bool]
+    ) -> None:
+        """SIP between devices and their platform: a sign of life a minute and its answer."""
+        for source, destination, octets in ((device, platform, 620.0), (platform, device, 340.0)):
+            self._add(
+                len(device),
+                0,
+                routers,
+                source=source,
+                destination=destination,
+                source_port=SIP_PORT,
+                destination_port=SIP_PORT,
+                protocol=UDP,
+                variation=device,
+                octets_per_s=octets / 60,
+                packet_octets=octets,
+            )
 
     def refused(self, source: Any, destination: Any, port: Any) -> None:
         """Connections that are reset at once, one a minute."""
@@ -167,15 +194,23 @@ def talk(city: cities.City, district: cities.District, begin_ms: int, end_ms: in
     return collected.rows()
 
 
+def camera_ports(city: cities.City, i: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Ports of cameras and of their recorder's ends, and who sends datagrams."""
+    return {
+        "media_port": chance.whole(i, "media port", city.seed, 8192, 12000) * 2,
+        "client_port": chance.whole(i, "client port", city.seed, 16384, 24000) * 2,
+        "over_udp": i % 3 == 0,
+    }
+
+
 def _camera_talk(
     city: cities.City, district: cities.District, i: NDArray[np.int64], collected: Talk
 ) -> None:
     routing = city.scenario.part("routing", district.name)
-    seed = city.seed
     columns = city.columns(i)
     address, rate = columns["address"], columns["kbit_per_s"]
-    media_port = chance.whole(i, "media port", seed, 8192, 12000) * 2
-    client_port = chance.whole(i, "client port", seed, 16384, 24000) * 2
+    ports = camera_ports(city, i)
+    media_port, client_port = ports["media_port"], ports["client_port"]
     recorder, platform = number(district.recorder_address), number(cities.PLATFORM_ADDRESS)
     relay, cloud = number(district.relay_address), number(cities.CLOUD_ADDRESS)
     near, whole_way, upward = (True, True, False), (True, True, True), (False, True, True)
@@ -205,7 +240,10 @@ def _camera_talk(
         routers=whole_way,
         packet_octets=1400.0,
     )
-    for protocol, chosen in ((UDP, recorded & (i % 3 == 0)), (TCP, recorded & (i % 3 != 0))):
+    for protocol, chosen in (
+        (UDP, recorded & ports["over_udp"]),
+        (TCP, recorded & ~ports["over_udp"]),
+    ):
         collected.stream(
             address[chosen],
             recorder,
@@ -253,19 +291,26 @@ def _camera_talk(
         routers=whole_way,
         packet_octets=1300.0,
     )
+    if routing["gb28181"]:
+        collected.signalling(address[recorded], recorder, routers=near)
+        if routing["central"]:
+            collected.signalling(np.array([recorder]), platform, routers=upward)
     together = 500_000_000 + district.index
     if routing["mirror"]:
-        # ERSPAN type II: Ethernet, GRE and ERSPAN headers, 50 octets on every packet.
+        encapsulation = str(routing["mirror_encapsulation"])
+        size = 1120.0 + MIRROR_OCTETS[encapsulation]
+        port = TZSP_PORT if encapsulation == "tzsp" else 0
         collected.stream(
             number(district.access_address),
             platform,
-            source_port=0,
-            destination_port=0,
-            protocol=GRE,
-            kbit_per_s=rate.sum() * 1170 / 1120,
+            source_port=port,
+            destination_port=port,
+            protocol=UDP if encapsulation == "tzsp" else GRE,
+            kbit_per_s=rate.sum() * size / 1120,
             variation=together,
             routers=upward,
-            packet_octets=1170.0,
+            packet_octets=size,
+            answered=False,
         )
     if routing["covert_relay"]:
         collected.stream(
@@ -294,30 +339,55 @@ def _camera_talk(
         )
 
 
-def _bystanders(city: cities.City, district: cities.District, collected: Talk) -> None:
-    """Ordinary hosts with ordinary traffic, video calls among them."""
+def bystanders(city: cities.City, district: cities.District) -> dict[str, NDArray[Any]]:
+    """Ordinary hosts of a district: who they are, whom they call, and who is blocked."""
     routing = city.scenario.part("routing", district.name)
     k = np.arange(int(routing["background_hosts"])) + 100_000 * district.index
     here = np.arange(len(k))
     seed = city.seed
-    host = number(f"172.{16 + district.index % 16}.0.0") + here // 250 * 256 + here % 250 + 2
-    server = number("198.51.100.0") + chance.whole(k, "server", seed, 1, 250)
-    port = chance.whole(k, "host port", seed, 49152, 65535)
-    blocked = chance.uniform(k, "blocked", seed) < float(routing["blocked_share"])
+    return {
+        "number": k,
+        "host": number(f"172.{16 + district.index % 16}.0.0") + here // 250 * 256 + here % 250 + 2,
+        "server": number("198.51.100.0") + chance.whole(k, "server", seed, 1, 250),
+        "port": chance.whole(k, "host port", seed, 49152, 65535),
+        "blocked": chance.uniform(k, "blocked", seed) < float(routing["blocked_share"]),
+        "kbit_per_s": np.exp(5.0 + 1.2 * chance.normal(k, "volume", seed)),
+        "packet_octets": chance.between(k, "size", seed, 500, 1300),
+    }
+
+
+def _bystanders(city: cities.City, district: cities.District, collected: Talk) -> None:
+    """Ordinary hosts with ordinary traffic, video calls among them."""
+    hosts = bystanders(city, district)
+    blocked, free = hosts["blocked"], ~hosts["blocked"]
     # A request, and the reset that a filter puts in its answer's place.
-    collected.refused(host[blocked], server[blocked], port[blocked])
-    free = ~blocked
+    collected.refused(hosts["host"][blocked], hosts["server"][blocked], hosts["port"][blocked])
     collected.stream(
-        server[free],
-        host[free],
+        hosts["server"][free],
+        hosts["host"][free],
         source_port=443,
-        destination_port=port[free],
+        destination_port=hosts["port"][free],
         protocol=TCP,
-        kbit_per_s=np.exp(5.0 + 1.2 * chance.normal(k[free], "volume", seed)),
-        variation=1_000_000_000 + k[free],
+        kbit_per_s=hosts["kbit_per_s"][free],
+        variation=1_000_000_000 + hosts["number"][free],
         routers=(True, True, True),
-        packet_octets=chance.between(k[free], "size", seed, 500, 1300),
+        packet_octets=hosts["packet_octets"][free],
     )
+    if city.scenario.part("routing", district.name)["intercepted"] and free.any():
+        # The border router copies them to the platform, every packet with its headers.
+        size = float(hosts["packet_octets"][free].mean()) + MIRROR_OCTETS["tzsp"]
+        collected.stream(
+            number(cities.CORE_ADDRESS),
+            number(cities.PLATFORM_ADDRESS),
+            source_port=TZSP_PORT,
+            destination_port=TZSP_PORT,
+            protocol=UDP,
+            kbit_per_s=float(hosts["kbit_per_s"][free].sum()) * size / (size - 47),
+            variation=1_500_000_000 + district.index,
+            routers=(False, False, True),
+            packet_octets=size,
+            answered=False,
+        )
 
 
 def cut(conversations: NDArray[Any], timeout_s: float, seed: int) -> NDArray[Any]:

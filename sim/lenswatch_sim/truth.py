@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def write(
     side: Path,
     clips: dict[str, ClipResult],
     stores: list[Written],
-    exported: dict[str, Any],
+    traffic: dict[str, Any],
     as_of: datetime,
 ) -> None:
     """Write faces, routing, retention, flows, verdicts and a copy of the scenario."""
@@ -34,7 +35,10 @@ def write(
     if city.cameras >= inventory.LARGE:
         inventory.write_routing(city, side / "routing.parquet")
     _dump(side / "retention.json", kept)
-    _dump(side / "flows.json", exported)
+    _dump(side / "flows.json", traffic["exports"])
+    if traffic["captures"]:
+        captures = {name: asdict(told) for name, told in traffic["captures"].items()}
+        _dump(side / "captures.json", captures)
     _dump(side / "verdicts.json", verdicts(city, clips, kept, routes))
     (side / "scenario.yaml").write_text(
         yaml.safe_dump(city.scenario.values, sort_keys=False, allow_unicode=True), "utf-8"

@@ -67,3 +67,13 @@ def _pes(data: bytes, stamp: int | None) -> bytes:
         )
         head = b"\x80\x80\x05" + time
     return b"\0\0\1" + bytes([_VIDEO]) + struct.pack(">H", len(head) + len(data)) + head + data
+
+
+def padding(octets: int) -> bytes:
+    """About ``octets`` of padding packets, section 2.4.3.7, which a decoder skips."""
+    parts = []
+    while octets > 6:
+        size = min(octets - 6, _MOST_PES)
+        parts.append(b"\0\0\1\xbe" + struct.pack(">H", size) + b"\xff" * size)
+        octets -= size + 6
+    return b"".join(parts)
