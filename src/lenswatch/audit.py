@@ -14,6 +14,7 @@ from lenswatch import __version__
 from lenswatch.attest import write_log
 from lenswatch.checks import Check, load_checks
 from lenswatch.evidence.bundle import Bundle, bundle_digest, open_bundle
+from lenswatch.evidence.countries import find_countries
 from lenswatch.evidence.flows import FlowReader
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import FaceMeasurements, measure_faces
@@ -130,6 +131,7 @@ def _measure_routing(
     bundle: Bundle, problems: list[Problem], progress: Progress | None
 ) -> RoutingMeasurements:
     reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
+    countries = find_countries(bundle.root)
     routing = measure_routing(
         reader,
         bundle.inventory,
@@ -139,8 +141,10 @@ def _measure_routing(
         again=lambda: FlowReader(
             bundle.flow_files, root=bundle.root, progress=progress, active_s=SHORTEST_BIN_S
         ),
+        countries=countries,
     )
     problems.extend(reader.problems)
+    problems.extend(countries.problems)
     return routing
 
 

@@ -1,8 +1,10 @@
 """Does a camera's video reach another country?
 
-Countries come from the inventory's ``country`` column. A receiver outside the inventory with a
-public address has no known country: the verdict is then inconclusive, never a guess from address
-blocks. Silent cases: a relay abroad that sends on beyond the exporting routers.
+Countries come from the inventory's ``country`` column, and for receivers outside it from the
+MaxMind-format file ``countries.mmdb`` of the bundle. A receiver with a public address that neither
+knows has no country: the verdict is then inconclusive, never a guess from address blocks. Silent
+cases: a relay abroad that sends on beyond the exporting routers. False positives: a file of
+countries that is out of date, or that places an anycast address at its owner's seat.
 """
 
 from __future__ import annotations
@@ -82,18 +84,15 @@ def _receivers(
     routing: RoutingMeasurements, row: int, own: str
 ) -> tuple[list[tuple[int, str]], list[int]]:
     """Receivers in other countries with their country, and those of unknown country."""
-    country = routing.inventory.country
     abroad, unclear = [], []
     for vertex in routing.proven_receivers(row):
-        if vertex >= routing.conversations.nodes:
-            if not routing.address(vertex).is_private:
-                unclear.append(vertex)
-            continue
-        place = country[vertex] if country is not None else ""
-        if not place:
+        place = routing.country(vertex)
+        if place and place != own:
+            abroad.append((vertex, place))
+        elif not place and (
+            vertex < routing.conversations.nodes or not routing.address(vertex).is_private
+        ):
             unclear.append(vertex)
-        elif place != own:
-            abroad.append((vertex, str(place)))
     return abroad, unclear
 
 

@@ -18,10 +18,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lenswatch.evidence.countries import Countries
 from lenswatch.evidence.deployment import Deployment
 from lenswatch.evidence.flows.exporters import Exporter
 from lenswatch.evidence.flows.table import Application, FlowTable
 from lenswatch.evidence.inventory import Inventory
+from lenswatch.measurements.centralisation import Centralisation, measure_centralisation
 from lenswatch.measurements.content import (
     FLOW_EXPORT_PORTS,
     Carries,
@@ -105,6 +107,10 @@ class RoutingMeasurements:
     """Shape ``(vertices,)``: receivers that the deployment declares."""
     vantage: Vantage
     """What the absence of a flow is worth."""
+    endpoint_country: dict[int, str]
+    """Countries of receivers of media outside the inventory, where a file tells them."""
+    centralisation: Centralisation | None
+    """None where no camera was seen to send media over a proven hop."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -122,10 +128,14 @@ class RoutingMeasurements:
 
     def address(self, vertex: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         """Address of an endpoint outside the inventory."""
-        i = vertex - self.conversations.nodes
-        value = int(self.conversations.endpoint_high[i]) << 64
-        address = ipaddress.IPv6Address(value | int(self.conversations.endpoint_low[i]))
-        return address.ipv4_mapped or address
+        return endpoint_address(self.conversations, vertex)
+
+    def country(self, vertex: int) -> str:
+        """ISO 3166-1 code of a vertex, by the inventory or the bundle's file; empty if unknown."""
+        if vertex >= self.conversations.nodes:
+            return self.endpoint_country.get(vertex, "")
+        column = self.inventory.country
+        return str(column[vertex]) if column is not None else ""
 
     def link(self, position: int) -> Link:
         """One link, put together for a finding."""
@@ -235,14 +245,16 @@ def measure_routing(
     files: tuple[str, ...] = (),
     exporters: Callable[[], Sequence[Exporter]] | None = None,
     again: Callable[[], Iterable[FlowTable]] | None = None,
+    countries: Countries | None = None,
 ) -> RoutingMeasurements:
     """Add up flow tables and find where video goes.
 
     ``files`` names the flow files that ``FlowTable.file`` counts; ``exporters`` is asked once all
     tables were read, without it every router counts as having exported. ``again`` gives the tables
     a second time, finer where they come from a capture; it is called only where a relay sends media
-    to a host it does not declare, and without it nothing is inferred about relays. Memory grows
-    with the number of conversations. Order of the tables does not matter.
+    to a host it does not declare, and without it nothing is inferred about relays. ``countries``
+    tells those of receivers outside the inventory. Memory grows with the number of conversations.
+    Order of the tables does not matter.
     """
     sums = ConversationSums(inventory)
     for table in tables:
@@ -289,6 +301,8 @@ def measure_routing(
         sender,
         receiver,
     )
+    clear = octets_by(Transport.CLEAR)
+    abroad = _countries(countries or Countries(), flows, receiver[media])
     mirrors = np.flatnonzero(_is_mirror(sender, link_carries, flows, main, inventory))
     copying = np.zeros(len(inventory), np.bool_)
     copying[sender[mirrors]] = True
@@ -301,7 +315,7 @@ def measure_routing(
         carries=link_carries,
         octets=octets,
         main=main,
-        clear_octets=octets_by(Transport.CLEAR),
+        clear_octets=clear,
         unknown_octets=octets_by(Transport.UNKNOWN),
         proven=proven,
         central=central,
@@ -313,7 +327,36 @@ def measure_routing(
         mirrored=may_carry(inventory, copying),
         declared_sink=_declared(flows.vertices, inventory, deployment),
         vantage=vantage,
+        endpoint_country=abroad,
+        centralisation=measure_centralisation(
+            inventory,
+            sender[proven],
+            receiver[proven],
+            octets[proven],
+            clear[proven],
+            central,
+            abroad,
+            np.flatnonzero(proven),
+        ),
     )
+
+
+def endpoint_address(
+    flows: Conversations, vertex: int
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Address of a vertex outside the inventory."""
+    i = vertex - flows.nodes
+    value = int(flows.endpoint_high[i]) << 64
+    address = ipaddress.IPv6Address(value | int(flows.endpoint_low[i]))
+    return address.ipv4_mapped or address
+
+
+def _countries(
+    countries: Countries, flows: Conversations, receivers: NDArray[np.int32]
+) -> dict[int, str]:
+    outside = np.unique(receivers[receivers >= flows.nodes]).tolist()
+    codes = countries.of(endpoint_address(flows, vertex) for vertex in outside)
+    return {vertex: code for vertex, code in zip(outside, codes, strict=True) if code}
 
 
 def _is_proven(

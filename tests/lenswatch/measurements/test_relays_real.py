@@ -45,7 +45,7 @@ def captured(folder: Path, speed: float, first_port: int) -> Path:
     watching = subprocess.Popen(
         ["dumpcap", "-i", "lo", "-P", "-B", "64", "-s", "128", "-f", f"tcp port {tls_relay.PORT}",
          "-w", str(capture)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         time.sleep(1.5)
