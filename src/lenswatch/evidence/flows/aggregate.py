@@ -100,23 +100,24 @@ class StreamingSums:
             )
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="lenswatch-groups-", dir=self._spill_to))
-        whole = np.concatenate(self._parts, axis=1)
+        whole = np.concatenate([part.T for part in self._parts])  # rows lie together: (rows, width)
         self._parts.clear()
         self._rows = 0
-        mixed = np.zeros(whole.shape[1], np.uint64)
-        for column in whole[: self._keys]:
+        mixed = np.zeros(len(whole), np.uint64)
+        for column in whole.T[: self._keys]:
             # another multiplier than the one in memory: a partition must not be one there too
             mixed = (mixed ^ column) * np.uint64(0xC2B2AE3D27D4EB4F)
             mixed ^= mixed >> np.uint64(29)
-        partition = mixed >> np.uint64(58)
+        partition = (mixed >> np.uint64(58)).astype(np.uint8)  # numpy sorts bytes by counting them
         order = np.argsort(partition, kind="stable")
-        cuts = np.searchsorted(partition[order], np.arange(_PARTITIONS + 1))
+        whole = whole[order]
+        cuts = np.concatenate(([0], np.cumsum(np.bincount(partition, minlength=_PARTITIONS))))
         for number in range(_PARTITIONS):
-            rows = order[cuts[number] : cuts[number + 1]]
+            rows = whole[cuts[number] : cuts[number + 1]]
             if rows.size:
                 with (self._folder / f"{number}.groups").open("ab") as stream:
-                    stream.write(np.ascontiguousarray(whole[:, rows].T).tobytes())
-        self.spilled_rows += whole.shape[1]
+                    rows.tofile(stream)
+        self.spilled_rows += len(whole)
 
     def results(self) -> Iterator[GroupedSums]:
         """The sums, each key once, in one part or, after a spill, in several."""

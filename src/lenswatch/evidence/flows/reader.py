@@ -6,6 +6,7 @@ import mmap
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from lenswatch.evidence.flows.table import DTYPES, FlowTable
 from lenswatch.model import Problem
 from lenswatch_kernels import export_messages, pcap, sequences
 from lenswatch_kernels.record_operations import NO_BASE
+
+_LET_GO_BYTES = 64 << 20
+"""Bytes of a mapped file after which those that were read are let go."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -258,6 +262,7 @@ class FlowReader:
         exports: bool | None = None
         traffic: captures.TrafficReader | None = None
         pieces = captures.Reassembly()
+        read = 0
         for batch in captures.read_batches(data, walk):
             if exports is None:
                 exports = captures.holds_exports(batch)
@@ -268,6 +273,7 @@ class FlowReader:
                     exporter = self._book.row(self._book.address(0, 0), row, "capture")
                     traffic = captures.TrafficReader(exporter, row, self._active_s)
                 yield traffic.add(data, batch)
+            read = _let_go(data, read, walk.position)
         if traffic is not None:
             yield traffic.finish()
         if walk.broken_at >= 0:
@@ -439,6 +445,21 @@ class FlowReader:
                     part="flows",
                 )
             )
+
+
+def _let_go(data: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Drop what was read of a mapped file from the process; gives where to go on.
+
+    Pages that were touched count as the process's own until somebody needs the memory: a day's
+    file would fill it, and under a limit the process would end.
+    """
+    stop -= stop % _LET_GO_BYTES
+    mapped: Any = data.base
+    while isinstance(mapped, memoryview):
+        mapped = mapped.obj
+    if stop > start and isinstance(mapped, mmap.mmap):
+        mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)
+    return max(start, stop)
 
 
 def _map(path: Path) -> NDArray[np.uint8]:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenswatch.evidence.flows.aggregate import StreamingSums
 from lenswatch.evidence.flows.exporters import address_text
 from lenswatch.evidence.flows.sightings import deduplicate
 from lenswatch.evidence.flows.spool import FlowSpool
 from lenswatch.evidence.flows.table import Application, FlowTable
+from lenswatch_kernels.group import GroupedSums
 
 if TYPE_CHECKING:
     from lenswatch.evidence.flows.reader import FlowReader
@@ -60,7 +62,7 @@ def top_talkers(
         total = 0
         for part in sums.results():
             total += int(part.sums[0].sum())
-            order = np.lexsort((*part.keys[::-1], ~part.sums[0]))[:count]  # most bytes first
+            order = _largest(part, count)
             best += [
                 (
                     -int(part.sums[0][row]),
@@ -81,6 +83,17 @@ def top_talkers(
         }
         for octets, key, packets, records in best
     ]
+
+
+def _largest(part: GroupedSums, count: int) -> NDArray[np.int64]:
+    """Rows of the groups with most bytes, most first; among equals by key."""
+    octets = part.sums[0]
+    rows = np.arange(len(octets))
+    if len(octets) > count:
+        rows = np.flatnonzero(octets >= np.partition(octets, -count)[-count])
+    keys = [column[rows] for column in part.keys[::-1]]
+    order = np.lexsort((*keys, ~octets[rows]))
+    return rows[order][:count]
 
 
 def _named(by: str, values: list[int], exporters: tuple[Any, ...]) -> dict[str, Any]:
