@@ -3,13 +3,72 @@
 A **finding** says what one control concludes about one subject. **Severity** (how bad it is if
 true) and **confidence** (how sure we are) are two things; **proven** and **inferred** are never
 mixed in one number; "could not be checked" is the verdict ``inconclusive``, with its reason.
+
+What a check says is a **sentence**: English text that remembers its template and values, so that a
+report can say it in another language.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+_WITHOUT_VALUES: Mapping[str, Any] = {}
+
+
+class Sentence(str):
+    """English text that can be said again in another language.
+
+    It is its English text and equal to it. Made by :func:`sentence`, :func:`counted` and
+    :func:`joined` alone; ``Language.gettext`` of the reports translates it.
+    """
+
+    __slots__ = ("template", "values")
+
+    template: str | tuple[str, str]
+    """As given, the key of the catalogue; singular and plural where a number decides."""
+    values: Mapping[str, Any]
+    """What stands in for the places of the template; a value may be a sentence itself."""
+
+
+def sentence(template: str, /, **values: object) -> Sentence:
+    """Text with ``{places}`` as :meth:`str.format` knows them, and their values.
+
+    Without values the template is taken as it is, braces and all. Text of a table (the name of a
+    kind, a remark of a reader) becomes translatable by this too; a sentence stays the one it is.
+    """
+    if not values and isinstance(template, Sentence):
+        return template
+    made = Sentence(template.format_map(values) if values else template)
+    made.template, made.values = template, values or _WITHOUT_VALUES
+    return made
+
+
+def counted(singular: str, plural: str, /, count: int, **values: object) -> Sentence:
+    """A sentence in one of two forms: ``singular`` for a ``count`` of 1. Both may hold ``{count}``.
+
+    Another language may have one form or six: its catalogue says which a number takes.
+    """
+    values["count"] = count
+    made = Sentence((singular if count == 1 else plural).format_map(values))
+    made.template, made.values = (singular, plural), values
+    return made
+
+
+def joined(parts: Iterable[str], template: str = "{first} {second}") -> str:
+    """Several texts as one, empty ones left out: ``"{first}; {second}"`` for a list.
+
+    The template is in the catalogue as any other: Chinese puts no space between two sentences.
+    Parts that are no sentences (names) stay as they are in every language.
+    """
+    whole = ""
+    for part in parts:
+        if part:
+            whole = sentence(template, first=whole, second=part) if whole else part
+    return whole
 
 
 class Verdict(StrEnum):
@@ -88,7 +147,8 @@ class Finding:
     severity: Severity
     confidence: Confidence
     reason: str
-    """One or two sentences for a person; for an inconclusive verdict what was missing."""
+    """One or two sentences for a person; for an inconclusive verdict what was missing. A
+    :class:`Sentence` can be told in the languages of the reports."""
     remediation: str
     measured: float | None = None
     limit: float | None = None

@@ -13,16 +13,27 @@ from lenswatch.evidence.recordings.artefacts import Kind
 from lenswatch.evidence.recordings.clocks import Clock
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.retention import CLOCKS, RetentionMeasurements
-from lenswatch.model import Confidence, EvidenceRef, Finding, Verdict
+from lenswatch.model import Confidence, EvidenceRef, Finding, Verdict, joined, sentence
 from lenswatch.policy import Control
 
-NO_RECORDINGS = "The bundle holds no recordings, so what is kept is not known."
-NOT_HELD = "No store of the bundle is declared to hold this camera's recordings."
+NO_RECORDINGS = sentence("The bundle holds no recordings, so what is kept is not known.")
+NOT_HELD = sentence("No store of the bundle is declared to hold this camera's recordings.")
+HOLDS_NOTHING = sentence("Its stores hold nothing of it.")
 
 _HOURS = {"": 1.0, "h": 1.0, "hour": 1.0, "hours": 1.0, "d": 24.0, "day": 24.0, "days": 24.0}
 
 
 FOOTAGE = (Kind.RECORDING, Kind.EVENT_CLIP)
+
+_CLOCK_NOTES = {
+    Clock.NAME_CONTAINER: sentence("file name and container time disagree"),
+    Clock.NAME_MODIFIED: sentence("the modification time is before the time in the name"),
+    Clock.CONTAINER_MODIFIED: sentence("the modification time is before the container time"),
+    Clock.NAME_DATABASE: sentence("file name and database row disagree"),
+    Clock.FOLD: sentence("the local time occurred twice (clock change)"),
+    Clock.GAP: sentence("the local time never occurred (clock change)"),
+    Clock.ZONE_UNKNOWN: sentence("the time zone is not declared"),
+}
 
 
 def finding(
@@ -102,55 +113,61 @@ def doubt(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
         summary = retention.stores[store]
         if not summary.complete:
             problem = next((p for p in summary.problems if not p.warning), None)
-            what = f": {problem.file}: {problem.message}" if problem else ""
-            return f"The store {summary.store.id} could not be read whole{what}."
+            if problem is None:
+                return sentence(
+                    "The store {store} could not be read whole.", store=summary.store.id
+                )
+            return sentence(
+                "The store {store} could not be read whole: {file}: {what}.",
+                store=summary.store.id,
+                file=problem.file,
+                what=sentence(problem.message),
+            )
     broken = rows[retention.broken[rows] > 0]
     if len(broken):
-        number = int(retention.broken[broken].sum())
-        file = retention.broken_file[broken[0]]
-        return (
-            f"{number} file(s) are broken, the first is {file}; what they hold and since when is "
-            "not certain."
+        return sentence(
+            "{count} file(s) are broken, the first is {file}; what they hold and since when is not "
+            "certain.",
+            count=int(retention.broken[broken].sum()),
+            file=retention.broken_file[broken[0]],
         )
     undated = int(retention.undated[rows].sum())
     if undated:
-        return f"{undated} artefact(s) carry no time at all."
+        return sentence("{count} artefact(s) carry no time at all.", count=undated)
     return ""
 
 
 def clock_notes(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
     """The disagreements of clocks, in words; empty where there are none."""
-    told = {
-        Clock.NAME_CONTAINER: "file name and container time disagree",
-        Clock.NAME_MODIFIED: "the modification time is before the time in the name",
-        Clock.CONTAINER_MODIFIED: "the modification time is before the container time",
-        Clock.NAME_DATABASE: "file name and database row disagree",
-        Clock.FOLD: "the local time occurred twice (clock change)",
-        Clock.GAP: "the local time never occurred (clock change)",
-        Clock.ZONE_UNKNOWN: "the time zone is not declared",
-    }
     totals = retention.clocks[rows].sum(axis=0)
     notes = [
-        f"in {int(totals[CLOCKS.index(flag)])} artefact(s) {text}"
-        for flag, text in told.items()
+        sentence("in {count} artefact(s) {what}", count=int(totals[CLOCKS.index(flag)]), what=what)
+        for flag, what in _CLOCK_NOTES.items()
         if totals[CLOCKS.index(flag)]
     ]
-    return f" Clocks: {'; '.join(notes)}." if notes else ""
+    return sentence("Clocks: {notes}.", notes=joined(notes, "{first}; {second}")) if notes else ""
 
 
 def offset_notes(retention: RetentionMeasurements, rows: npt.NDArray[np.int64]) -> str:
     """How far the recorders' clocks are off the flows'; empty where the bundle holds no flows."""
-    text = ""
+    notes = []
     for store in sorted(set(retention.store[rows].tolist())) if retention.offsets else ():
         offset, name = retention.offsets[store], retention.stores[store].store.id
         if offset.reason:
-            text += (
-                f" How far the clock of {name} is from the flows' cannot be told: {offset.reason}."
+            note = sentence(
+                "How far the clock of {store} is from the flows' cannot be told: {reason}.",
+                store=name,
+                reason=sentence(offset.reason),
             )
         else:
-            low, high = 60 * offset.low, 60 * offset.high
-            text += f" The clock of {name} is {low:+.1f} to {high:+.1f} min off the flows'."
-    return text
+            note = sentence(
+                "The clock of {store} is {low:+.1f} to {high:+.1f} min off the flows'.",
+                store=name,
+                low=60 * offset.low,
+                high=60 * offset.high,
+            )
+        notes.append(note)
+    return joined(notes)
 
 
 def dated_by_copy_time(retention: RetentionMeasurements, row: int) -> bool:
@@ -162,14 +179,16 @@ def dated_by_copy_time(retention: RetentionMeasurements, row: int) -> bool:
 
 def kind_words(retention: RetentionMeasurements, row: int) -> str:
     """``recording``, ``face crop``."""
-    return Kind(int(retention.kind[row])).words
+    return sentence(Kind(int(retention.kind[row])).words)
 
 
 def span(hours: float) -> str:
     """``71.5 h`` or ``12.3 days``, as people say it."""
     if np.isinf(hours):
-        return "no limit"
-    return f"{hours:.1f} h" if abs(hours) < 96 else f"{hours / 24:.1f} days"
+        return sentence("no limit")
+    if abs(hours) < 96:
+        return sentence("{hours:.1f} h", hours=hours)
+    return sentence("{days:.1f} days", days=hours / 24)
 
 
 def references(

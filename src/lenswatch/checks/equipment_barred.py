@@ -19,7 +19,7 @@ from functools import partial
 from lenswatch.checks._base import Check
 from lenswatch.errors import PolicyError
 from lenswatch.measurements import Measurements
-from lenswatch.model import Basis, Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.model import Basis, Confidence, EvidenceRef, Finding, Interval, Verdict, sentence
 from lenswatch.policy import Control
 
 _WORDS = re.compile(r"\w+")
@@ -52,9 +52,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         )
         if verdict is Verdict.INCONCLUSIVE:
             reason = (
-                f"{match} has sold equipment of barred makes under its own name."
+                sentence(
+                    "{make} has sold equipment of barred makes under its own name.", make=match
+                )
                 if match
-                else "The inventory does not say who made it."
+                else sentence("The inventory does not say who made it.")
             )
             yield finding(verdict=verdict, confidence=Confidence.LOW, reason=reason)
             continue
@@ -64,9 +66,9 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             confidence=Confidence.HIGH if number else Confidence.MEDIUM,
             measured=number,
             interval=Interval(number, number, 1.0, "counted"),
-            reason=f"Its make is {match}, which is barred."
+            reason=sentence("Its make is {make}, which is barred.", make=match)
             if number
-            else "Its make is not on the list.",
+            else sentence("Its make is not on the list."),
         )
 
 

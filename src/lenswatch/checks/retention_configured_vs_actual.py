@@ -19,10 +19,12 @@ import numpy as np
 from lenswatch.checks import _retention
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 _TOLERANCE = 26.0
+_EARLIER = sentence("Another store proves that it recorded earlier: deleted too soon.")
+_SHORT = sentence("Less than set: the camera is new, or it is deleted too soon.")
 
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
@@ -48,12 +50,16 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             continue
         told = retention.configured[rows]
         if np.isnan(told).all():
-            yield about(reason="The recorder's settings are not in the bundle, or not readable.")
+            yield about(
+                reason=sentence("The recorder's settings are not in the bundle, or not readable.")
+            )
             continue
         limited = rows[np.isfinite(told) & (retention.count[rows] > 0)]
         if not len(limited):
             reason = (
-                "The recorder sets no age limit." if np.isinf(told).any() else "It holds nothing."
+                sentence("The recorder sets no age limit.")
+                if np.isinf(told).any()
+                else sentence("It holds nothing.")
             )
             verdict = Verdict.NOT_APPLICABLE if np.isinf(told).any() else Verdict.INCONCLUSIVE
             yield about(verdict=verdict, reason=reason)
@@ -69,10 +75,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             measured=excess,
             interval=Interval(min(low, excess), max(high, excess), 1.0, "all clocks"),
         )
-        text = (
-            f"The oldest {_retention.kind_words(retention, row)} is "
-            f"{_retention.span(float(retention.age[row]))} old; the recorder is set to "
-            f"{_retention.span(float(retention.configured[row]))}."
+        text = sentence(
+            "The oldest {kind} is {age} old; the recorder is set to {setting}.",
+            kind=_retention.kind_words(retention, row),
+            age=_retention.span(float(retention.age[row])),
+            setting=_retention.span(float(retention.configured[row])),
         )
         doubt = _retention.doubt(retention, rows)
         footage = limited[is_footage[limited]]
@@ -81,19 +88,17 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         if low > tolerance:
             yield measured(verdict=Verdict.FAIL, confidence=Confidence.HIGH, reason=text)
         elif high > tolerance:
-            yield measured(reason=f"{text} The clocks disagree about it.")
+            yield measured(reason=joined([text, sentence("The clocks disagree about it.")]))
         elif len(short) and np.isin(retention.store[short], outlived).any():
             yield measured(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.MEDIUM,
-                reason=f"{text} Another store proves that it recorded earlier: deleted too soon.",
+                reason=joined([text, _EARLIER]),
             )
         elif len(short) == len(footage) and len(short):
-            yield measured(
-                reason=f"{text} Less than set: the camera is new, or it is deleted too soon."
-            )
+            yield measured(reason=joined([text, _SHORT]))
         elif doubt:
-            yield measured(reason=f"{text} {doubt}")
+            yield measured(reason=joined([text, doubt]))
         else:
             yield measured(verdict=Verdict.PASS, confidence=Confidence.HIGH, reason=text)
 

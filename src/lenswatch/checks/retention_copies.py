@@ -20,8 +20,10 @@ from lenswatch.evidence.recordings.artefacts import Hold
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.retention import HOLDS
 from lenswatch.measurements.retention_copies import SLACK_HOURS
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, sentence
 from lenswatch.policy import Control
+
+_COPIED_AWAY = sentence("A store copies its footage to a place that is not in the bundle.")
 
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
@@ -52,26 +54,27 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         if len(outliving):
             worst = outliving[np.argmax(copies.outlives[outliving])]
             hours = float(copies.outlives[worst])
-            original = retention.stores[copies.original[worst]].store.id
-            copy = retention.stores[copies.copy[worst]].store.id
             yield about(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
                 measured=hours,
                 limit=0.0,
                 interval=Interval(hours, hours, 1.0, "rows of the stores"),
-                reason=(
-                    f"Store {copy} still holds footage {_retention.span(hours)} older than the "
-                    f"oldest in store {original}, "
-                    f"{_retention.span(float(copies.only_in_copy[worst]))} of it in {copy} alone."
+                reason=sentence(
+                    "Store {copy} still holds footage {hours} older than the oldest in store "
+                    "{original}, {alone} of it in {copy} alone.",
+                    copy=retention.stores[copies.copy[worst]].store.id,
+                    hours=_retention.span(hours),
+                    original=retention.stores[copies.original[worst]].store.id,
+                    alone=_retention.span(float(copies.only_in_copy[worst])),
                 ),
             )
         elif int(retention.held[rows, replicated].sum()):
-            yield about(reason="A store copies its footage to a place that is not in the bundle.")
+            yield about(reason=_COPIED_AWAY)
         elif doubt:
             yield about(reason=doubt)
         elif not retention.count[rows].any():
-            yield about(reason="Its stores hold nothing of it.")
+            yield about(reason=_retention.HOLDS_NOTHING)
         else:
             stores = len(set(retention.store[rows].tolist()))
             yield about(
@@ -80,7 +83,10 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 measured=0.0,
                 limit=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "rows of the stores"),
-                reason=f"No copy outlives the original, in {stores} store(s) of the bundle.",
+                reason=sentence(
+                    "No copy outlives the original, in {count} store(s) of the bundle.",
+                    count=stores,
+                ),
             )
 
 

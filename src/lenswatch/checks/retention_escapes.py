@@ -18,7 +18,7 @@ from lenswatch.checks import _retention
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.retention import HOLDS
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 
@@ -43,26 +43,35 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         number = int(counted.sum())
         doubt = _retention.doubt(retention, rows)
         if number:
-            what = "; ".join(
-                f"{int(counted[:, column].sum())} {reason.words}"
+            held_by = [
+                sentence(
+                    "{count} {held}",
+                    count=int(counted[:, column].sum()),
+                    held=sentence(reason.words),
+                )
                 for column, reason in enumerate(HOLDS)
                 if counted[:, column].any()
+            ]
+            told = sentence(
+                "The age limit does not reach {what}.", what=joined(held_by, "{first}; {second}")
             )
             ages = age[counted > 0]
-            oldest = "" if np.isnan(ages).all() else _retention.span(float(np.nanmax(ages)))
+            oldest: str = ""
+            if not np.isnan(ages).all():
+                oldest = _retention.span(float(np.nanmax(ages)))
+                oldest = sentence("The oldest is {age} old.", age=oldest)
             yield about(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
                 measured=float(number),
                 limit=0.0,
                 interval=Interval(float(number), float(number), 1.0, "counted"),
-                reason=f"The age limit does not reach {what}."
-                + (f" The oldest is {oldest} old." if oldest else ""),
+                reason=joined([told, oldest]),
             )
         elif doubt:
             yield about(reason=doubt)
         elif not retention.count[rows].any():
-            yield about(reason="Its stores hold nothing of it.")
+            yield about(reason=_retention.HOLDS_NOTHING)
         else:
             yield about(
                 verdict=Verdict.PASS,
@@ -70,7 +79,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 measured=0.0,
                 limit=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "counted"),
-                reason="Nothing that is kept escapes the age limit.",
+                reason=sentence("Nothing that is kept escapes the age limit."),
             )
 
 

@@ -21,9 +21,18 @@ from lenswatch.measurements import Measurements
 from lenswatch.measurements.retention import StoreSummary
 from lenswatch.measurements.retention_exports import Receiver, StoreExports, measure_exports
 from lenswatch.measurements.routing import RoutingMeasurements
-from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.model import (
+    Confidence,
+    EvidenceRef,
+    Finding,
+    Interval,
+    Verdict,
+    joined,
+    sentence,
+)
 from lenswatch.policy import Control
 
+_NO_RULE = sentence("No rule of the recorder sends footage elsewhere.")
 MOST_NAMED = 20
 """Receivers named in one finding; more are counted."""
 
@@ -75,34 +84,38 @@ def _judge(
     measured = partial(
         about, measured=number, limit=0.0, interval=Interval(number, number, 1.0, "counted")
     )
-    resting = f" {len(idle)} more are there and do not run." if idle else ""
+    resting = ""
+    if idle:
+        resting = sentence("{count} more are there and do not run.", count=len(idle))
     reasons = []
     if active:
-        actions = ", ".join(sorted({sink.action for sink in active}))
-        notes = "; ".join(sorted({sink.note for sink in active if sink.note}))
-        reasons.append(
-            f"{len(active)} rule(s) send footage elsewhere: {actions}."
-            + (f" ({notes})" if notes else "")
-            + resting
+        actions = [sentence(action) for action in sorted({sink.action for sink in active})]
+        rules = sentence(
+            "{count} rule(s) send footage elsewhere: {actions}.",
+            count=len(active),
+            actions=joined(actions, "{first}, {second}"),
         )
+        notes = [sentence(note) for note in sorted({sink.note for sink in active if sink.note})]
+        remark = sentence("({notes})", notes=joined(notes, "{first}; {second}")) if notes else ""
+        reasons += [rules, remark, resting]
     if undeclared and sent is not None and routing is not None:
         reasons.append(_tell_undeclared(routing, sent))
     if reasons:
         return measured(
-            verdict=Verdict.FAIL, confidence=Confidence.HIGH, reason=" ".join(reasons) + told
+            verdict=Verdict.FAIL, confidence=Confidence.HIGH, reason=joined([*reasons, told])
         )
     if not summary.rules_read:
-        reason = "The recorder's rules are not in the bundle, or its reader knows none."
-        return about(reason=reason + told)
+        reason = sentence("The recorder's rules are not in the bundle, or its reader knows none.")
+        return about(reason=joined([reason, told]))
     if not summary.complete:
-        return about(reason="The store could not be read whole." + told)
+        return about(reason=joined([sentence("The store could not be read whole."), told]))
     doubt = _doubt(measurements, sent)
     if doubt:
-        return about(reason=f"No rule of the recorder sends footage elsewhere.{resting} {doubt}")
+        return about(reason=joined([_NO_RULE, resting, doubt]))
     return measured(
         verdict=Verdict.PASS,
         confidence=Confidence.HIGH,
-        reason=f"No rule of the recorder sends footage elsewhere.{resting}{told}",
+        reason=joined([_NO_RULE, resting, told]),
     )
 
 
@@ -112,25 +125,33 @@ def _doubt(measurements: Measurements, sent: StoreExports | None) -> str:
     if sent is None or routing is None:
         return _routing.NO_FLOWS
     if sent.node < 0:
-        return (
+        return sentence(
             "Which node holds the store is not declared, so the flows say nothing of it: add "
             "«node» to it in recordings/index.yaml."
         )
     if not sent.seen:
         return _routing.absence(measurements.inventory, sent.node)
     doubt = routing.vantage.doubt(sent.node)
-    return f"Its node was not seen to send video to undeclared hosts. {doubt}" if doubt else ""
+    if not doubt:
+        return ""
+    unseen = sentence("Its node was not seen to send video to undeclared hosts.")
+    return joined([unseen, doubt])
 
 
 def _tell_undeclared(routing: RoutingMeasurements, sent: StoreExports) -> str:
     receivers = sent.undeclared
-    named = "; ".join(_describe(routing, sent, receiver) for receiver in receivers[:MOST_NAMED])
-    more = f"; and {len(receivers) - MOST_NAMED} more" if len(receivers) > MOST_NAMED else ""
-    beside = f" The node also holds {', '.join(sent.beside)}." if sent.beside else ""
-    return (
-        f"The store's node sends video to {len(receivers)} host(s) that nobody declared: "
-        f"{named}{more}.{beside}"
+    named = [_describe(routing, sent, receiver) for receiver in receivers[:MOST_NAMED]]
+    if len(receivers) > MOST_NAMED:
+        named.append(sentence("and {count} more", count=len(receivers) - MOST_NAMED))
+    told = sentence(
+        "The store's node sends video to {count} host(s) that nobody declared: {receivers}.",
+        count=len(receivers),
+        receivers=joined(named, "{first}; {second}"),
     )
+    if not sent.beside:
+        return told
+    beside = joined(sent.beside, "{first}, {second}")
+    return joined([told, sentence("The node also holds {stores}.", stores=beside)])
 
 
 def _tell_declared(routing: RoutingMeasurements, sent: StoreExports) -> str:
@@ -138,34 +159,42 @@ def _tell_declared(routing: RoutingMeasurements, sent: StoreExports) -> str:
     if not sent.seen:
         return ""
     if not receivers:
-        return " Its node was not seen to send video to a declared receiver."
-    named = "; ".join(_describe(routing, sent, receiver) for receiver in receivers[:MOST_NAMED])
-    return f" Declared receivers of its node's video: {named}."
+        return sentence("Its node was not seen to send video to a declared receiver.")
+    named = [_describe(routing, sent, receiver) for receiver in receivers[:MOST_NAMED]]
+    return sentence(
+        "Declared receivers of its node's video: {receivers}.",
+        receivers=joined(named, "{first}; {second}"),
+    )
 
 
 def _describe(routing: RoutingMeasurements, sent: StoreExports, receiver: Receiver) -> str:
     """Who got how much when, and what that says about recordings."""
     link = routing.link(receiver.link)
-    about = ", scaled from sampled records" if link.sampled else ""
-    when = ""
+    what = [_routing.amount(receiver.octets)]
+    if link.sampled:
+        what.append(sentence("scaled from sampled records"))
     if 0 <= receiver.first_ms <= receiver.last_ms:
-        when = f", {_minute(receiver.first_ms)} to {_minute(receiver.last_ms)} UTC"
-    compared = ""
-    if receiver.bulk:
-        compared = (
-            f", {receiver.octets / sent.inflow:.1f} times all video that came in: more than live"
+        begin, end = _minute(receiver.first_ms), _minute(receiver.last_ms)
+        what.append(sentence("{begin} to {end} UTC", begin=begin, end=end))
+    if receiver.bulk is not None:
+        ratio = receiver.octets / sent.inflow
+        what.append(
+            sentence("{ratio:.1f} times all video that came in: more than live", ratio=ratio)
+            if receiver.bulk
+            else sentence("{ratio:.2f} of the video that came in", ratio=ratio)
         )
-    elif receiver.bulk is not None:
-        compared = f", {receiver.octets / sent.inflow:.2f} of the video that came in"
-    what = f"{_routing.amount(receiver.octets)}{about}{when}{compared}"
-    return f"{routing.name(receiver.vertex)} ({what})"
+    return sentence(
+        "{receiver} ({what})",
+        receiver=routing.name(receiver.vertex),
+        what=joined(what, "{first}, {second}"),
+    )
 
 
 def _minute(milliseconds: int) -> str:
     try:
         return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):
-        return "an unreadable time"
+        return sentence("an unreadable time")
 
 
 CHECK = Check(

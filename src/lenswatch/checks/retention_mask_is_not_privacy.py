@@ -19,7 +19,7 @@ from lenswatch.checks import _retention
 from lenswatch.checks._base import Check
 from lenswatch.evidence.recordings.artefacts import MaskSetting
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, EvidenceRef, Finding, Verdict
+from lenswatch.model import Confidence, EvidenceRef, Finding, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 
@@ -54,37 +54,47 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield about(
                 verdict=Verdict.PASS,
                 confidence=Confidence.HIGH,
-                reason="The recorder covers the masked area in what it stores.",
+                reason=sentence("The recorder covers the masked area in what it stores."),
             )
         elif own and claim == 1:
             yield about(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.MEDIUM,
-                reason="Declared as masked, and the recorder has only a detection mask: "
-                + "; ".join(sorted({mask.note for mask in own}))
-                + ".",
+                reason=sentence(
+                    "Declared as masked, and the recorder has only a detection mask: {notes}.",
+                    notes=joined(
+                        [sentence(note) for note in sorted({mask.note for mask in own})],
+                        "{first}; {second}",
+                    ),
+                ),
             )
         elif own and np.isnan(claim):
             yield about(
-                reason="The recorder has a detection mask only, and the inventory does not say "
-                "whether the camera counts as masked."
+                reason=sentence(
+                    "The recorder has a detection mask only, and the inventory does not say "
+                    "whether the camera counts as masked."
+                )
             )
         elif own:
             yield about(
                 verdict=Verdict.PASS,
                 confidence=Confidence.HIGH,
-                reason="The recorder has a detection mask, and nobody declares it as privacy.",
+                reason=sentence(
+                    "The recorder has a detection mask, and nobody declares it as privacy."
+                ),
             )
         elif claim == 1:
             yield about(
-                reason="Declared as masked; no mask is in the recorder's settings, so the camera "
-                "itself must mask."
+                reason=sentence(
+                    "Declared as masked; no mask is in the recorder's settings, so the camera "
+                    "itself must mask."
+                )
             )
         else:
             yield about(
                 verdict=Verdict.NOT_APPLICABLE,
                 confidence=Confidence.HIGH,
-                reason="No mask is declared or configured.",
+                reason=sentence("No mask is declared or configured."),
             )
 
 

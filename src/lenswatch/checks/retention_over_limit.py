@@ -20,8 +20,13 @@ from lenswatch.checks import _retention
 from lenswatch.checks._base import Check
 from lenswatch.evidence.recordings.artefacts import Kind
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
+
+_BY_COPY_TIME = sentence(
+    "Some artefacts are dated by their modification time alone, which copying renews: they may be "
+    "older."
+)
 
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
@@ -43,7 +48,8 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             continue
         if not len(dated):
             yield about(
-                reason=doubt or "Its store holds nothing of it: never recorded, or already gone."
+                reason=doubt
+                or sentence("Its store holds nothing of it: never recorded, or already gone.")
             )
             continue
         oldest = dated[np.argmax(retention.age[dated])]
@@ -58,54 +64,70 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             limit=limit,
             evidence=where,
         )
-        kind = _retention.kind_words(retention, oldest)
-        store = retention.stores[retention.store[oldest]].store.id
-        text = f"The oldest {kind}, in store {store}, is {_retention.span(age)} old"
+        about_it = {
+            "kind": _retention.kind_words(retention, oldest),
+            "store": retention.stores[retention.store[oldest]].store.id,
+            "age": _retention.span(age),
+        }
         clocks = _retention.clock_notes(retention, dated)
         offsets = _retention.offset_notes(retention, dated)
         if limit is None:
+            text = sentence(
+                "The oldest {kind}, in store {store}, is {age} old; no limit is declared for it.",
+                **about_it,
+            )
             yield measured(
                 verdict=Verdict.INCONCLUSIVE,
                 confidence=Confidence.LOW,
-                reason=f"{text}; no limit is declared for it.{clocks}{offsets}",
+                reason=joined([text, clocks, offsets]),
             )
         elif low > limit:
             beyond = int(retention.count_beyond[dated].sum()) if control.limit_from else 0
-            more = f" {beyond} artefacts are beyond the declared limit." if beyond else ""
+            text = sentence(
+                "The oldest {kind}, in store {store}, is {age} old; the limit is {limit}.",
+                **about_it,
+                limit=_retention.span(limit),
+            )
+            more: str = ""
+            if beyond:
+                more = sentence("{count} artefacts are beyond the declared limit.", count=beyond)
             yield measured(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.MEDIUM if clocks else Confidence.HIGH,
-                reason=f"{text}; the limit is {_retention.span(limit)}.{more}{clocks}{offsets}",
+                reason=joined([text, more, clocks, offsets]),
             )
         elif high > limit:
+            text = sentence(
+                "The oldest {kind}, in store {store}, is {age} old by one clock, and between {low} "
+                "and {high} by all; the limit of {limit} lies between.",
+                **about_it,
+                low=_retention.span(low),
+                high=_retention.span(high),
+                limit=_retention.span(limit),
+            )
             yield measured(
                 verdict=Verdict.INCONCLUSIVE,
                 confidence=Confidence.LOW,
-                reason=(
-                    f"{text} by one clock, and between {_retention.span(low)} and "
-                    f"{_retention.span(high)} by all; the limit of {_retention.span(limit)} lies "
-                    f"between.{clocks}{offsets}"
-                ),
+                reason=joined([text, clocks, offsets]),
             )
         elif doubt:
+            text = sentence("The oldest {kind}, in store {store}, is {age} old.", **about_it)
             yield measured(
-                verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW, reason=f"{text}. {doubt}"
+                verdict=Verdict.INCONCLUSIVE,
+                confidence=Confidence.LOW,
+                reason=joined([text, doubt]),
             )
         else:
             by_copy = any(_retention.dated_by_copy_time(retention, int(row)) for row in dated)
-            caution = (
-                " Some artefacts are dated by their modification time alone, which copying renews: "
-                "they may be older."
-                if by_copy
-                else ""
+            text = sentence(
+                "The oldest {kind}, in store {store}, is {age} old, within the limit of {limit}.",
+                **about_it,
+                limit=_retention.span(limit),
             )
             yield measured(
                 verdict=Verdict.PASS,
                 confidence=Confidence.LOW if by_copy else Confidence.HIGH,
-                reason=(
-                    f"{text}, within the limit of {_retention.span(limit)}."
-                    f"{caution}{clocks}{offsets}"
-                ),
+                reason=joined([text, _BY_COPY_TIME if by_copy else "", clocks, offsets]),
             )
 
 

@@ -18,7 +18,7 @@ from lenswatch.checks import _retention
 from lenswatch.checks._base import Check
 from lenswatch.evidence.recordings.artefacts import Kind
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, Finding, Verdict
+from lenswatch.model import Confidence, Finding, Verdict, sentence
 from lenswatch.policy import Control
 
 _KINDS = (Kind.RECORDING, Kind.EVENT_CLIP, Kind.SNAPSHOT)
@@ -47,20 +47,26 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         if len(endless):
             store = retention.stores[retention.store[endless[0]]]
             note = next(
-                (s.note for s in store.settings if np.isinf(s.hours) and s.note), "no age limit"
+                (s.note for s in store.settings if np.isinf(s.hours) and s.note),
+                sentence("no age limit"),
             )
             kind = _retention.kind_words(retention, endless[0])
             yield about(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
-                reason=f"Store {store.store.id} has no age limit for a {kind}: {note}.",
+                reason=sentence(
+                    "Store {store} has no age limit for a {kind}: {note}.",
+                    store=store.store.id,
+                    kind=kind,
+                    note=sentence(note),
+                ),
             )
         elif np.isnan(told).any():
             store = retention.stores[retention.store[rows[np.isnan(told)][0]]]
             yield about(
-                reason=(
-                    f"The age limit of store {store.store.id} is not in the bundle, or not "
-                    "readable."
+                reason=sentence(
+                    "The age limit of store {store} is not in the bundle, or not readable.",
+                    store=store.store.id,
                 )
             )
         else:
@@ -69,7 +75,9 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 verdict=Verdict.PASS,
                 confidence=Confidence.HIGH,
                 measured=longest,
-                reason=f"Deleted by age, after {_retention.span(longest)} at most.",
+                reason=sentence(
+                    "Deleted by age, after {hours} at most.", hours=_retention.span(longest)
+                ),
             )
 
 

@@ -17,8 +17,10 @@ import numpy as np
 from lenswatch.checks import _retention
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
+
+_CLOCKS_DIFFER = sentence("By one clock it reaches the minimum, by another not.")
 
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
@@ -41,7 +43,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             evidence=_retention.references(retention, rows),
         )
         if minimum is None:
-            yield about(reason="The control sets no minimum.")
+            yield about(reason=sentence("The control sets no minimum."))
             continue
         if not len(subject.rows):
             yield about(reason=_retention.NOT_HELD)
@@ -56,14 +58,16 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 confidence=Confidence.HIGH,
                 measured=float(told.max()),
                 interval=Interval(float(told.max()), float(told.max()), 1.0, "setting"),
-                reason=(
-                    f"The recorder is set to delete after {_retention.span(float(told.max()))}; "
-                    f"at least {_retention.span(minimum)} are asked for."
+                reason=sentence(
+                    "The recorder is set to delete after {setting}; at least {minimum} are asked "
+                    "for.",
+                    setting=_retention.span(float(told.max())),
+                    minimum=_retention.span(minimum),
                 ),
             )
             continue
         if not len(dated):
-            yield about(reason=doubt or "Its stores hold no footage of it at all.")
+            yield about(reason=doubt or sentence("Its stores hold no footage of it at all."))
             continue
         low = float(retention.age_low[dated].max())
         high = float(retention.age_high[dated].max())
@@ -74,25 +78,27 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             interval=Interval(min(low, age), max(high, age), 1.0, "all clocks"),
         )
         covered = float(retention.covered[dated].max())
-        text = (
-            f"The oldest footage is {_retention.span(age)} old, {_retention.span(covered)} of it "
-            f"are there{_retention.clock_notes(retention, dated) or '.'}"
-            f"{_retention.offset_notes(retention, dated)}"
+        there = sentence(
+            "The oldest footage is {age} old, {covered} of it are there.",
+            age=_retention.span(age),
+            covered=_retention.span(covered),
         )
+        clocks = _retention.clock_notes(retention, dated)
+        text = joined([there, clocks, _retention.offset_notes(retention, dated)])
         if low >= minimum:
             yield measured(verdict=Verdict.PASS, confidence=Confidence.HIGH, reason=text)
         elif high >= minimum:
-            yield measured(reason=f"{text} By one clock it reaches the minimum, by another not.")
+            yield measured(reason=joined([text, _CLOCKS_DIFFER]))
         elif doubt:
-            yield measured(reason=f"{text} {doubt}")
+            yield measured(reason=joined([text, doubt]))
         else:
+            asked = sentence(
+                "At least {minimum} are asked for. If the camera is younger than that, record an "
+                "exception until it is not.",
+                minimum=_retention.span(minimum),
+            )
             yield measured(
-                verdict=Verdict.FAIL,
-                confidence=Confidence.MEDIUM,
-                reason=(
-                    f"{text} At least {_retention.span(minimum)} are asked for. If the camera is "
-                    "younger than that, record an exception until it is not."
-                ),
+                verdict=Verdict.FAIL, confidence=Confidence.MEDIUM, reason=joined([text, asked])
             )
 
 

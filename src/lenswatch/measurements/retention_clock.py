@@ -31,7 +31,7 @@ from lenswatch.evidence.recordings.index import StoreDeclaration
 from lenswatch.measurements.content import Carries
 from lenswatch.measurements.retention_copies import Footage
 from lenswatch.measurements.routing import RoutingMeasurements
-from lenswatch.model import Problem
+from lenswatch.model import Problem, sentence
 
 __all__ = ["ClockOffset", "estimate_offset", "offset_problem"]
 
@@ -96,26 +96,38 @@ def estimate_offset(
 
     recorder = inventory.row_of(declaration.node) if declaration.node else None
     if recorder is None:
-        return untold("the store names no node of the inventory")
+        return untold(sentence("the store names no node of the inventory"))
     if footage is None or not len(footage.node):
-        return untold("it holds no footage of known cameras, or more gaps than are compared")
+        return untold(
+            sentence("it holds no footage of known cameras, or more gaps than are compared")
+        )
     starts, stops = _edges(footage, routing, recorder)
     difference, event, chance = _pairs(starts, stops)
     events = len(chance)
     if events < LEAST_EVENTS:
         return untold(
-            f"the flows show {events} moment(s) at which cameras start or stop sending to it; "
-            f"{LEAST_EVENTS} are needed",
+            sentence(
+                "the flows show {count} moment(s) at which cameras start or stop sending to it; "
+                "{least} are needed",
+                count=events,
+                least=LEAST_EVENTS,
+            ),
             events,
         )
     if len(difference) > _MOST_PAIRS:
-        return untold("the footage has too many gaps to tell which belongs to which", events)
+        return untold(
+            sentence("the footage has too many gaps to tell which belongs to which"), events
+        )
     best, inside, runner_up = _vote(difference, event)
     p = _chance(best, chance, len(difference))
     if best < LEAST_EVENTS or p > CHANCE or 2 * runner_up > best:
         return untold(
-            f"at most {best} of {events} moments at which cameras start or stop agree, which "
-            "chance or a rhythm of the footage explains too",
+            sentence(
+                "at most {best} of {count} moments at which cameras start or stop agree, which "
+                "chance or a rhythm of the footage explains too",
+                best=best,
+                count=events,
+            ),
             events,
             best,
         )

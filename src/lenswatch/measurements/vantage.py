@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.evidence.inventory import Inventory
+from lenswatch.model import joined, sentence
 from lenswatch_kernels.address_lookup import build_address_index, find_owner
 
 TOLERATED_LOSS = 0.001
@@ -39,10 +40,18 @@ class Vantage:
     def doubt(self, row: int) -> str:
         """Why not seeing a flow of this node proves nothing; empty where it does."""
         if self.blind[row]:
-            named = ", ".join(self.silent[:3]) + (" and others" if len(self.silent) > 3 else "")
-            return f"No export of every router on its way is in the evidence; missing: {named}."
+            named = joined(self.silent[:3], "{first}, {second}")
+            if len(self.silent) > 3:
+                named = sentence("{names} and others", names=named)
+            return sentence(
+                "No export of every router on its way is in the evidence; missing: {routers}.",
+                routers=named,
+            )
         if self.lost_share > TOLERATED_LOSS:
-            return f"{self.lost_share:.1%} of the flow records were lost before they were kept."
+            return sentence(
+                "{share:.1%} of the flow records were lost before they were kept.",
+                share=self.lost_share,
+            )
         return ""
 
 

@@ -1,9 +1,9 @@
 """The words, numbers and dates of a report in the reader's language.
 
 A language is one gettext catalogue, ``locale/<code>.po``, read as it is: adding a file adds a
-language, no code and no compilation. English needs none. Titles and remedies of the rules are
-looked up in the catalogue too and stand as the pack has them where it lacks them; reasons come from
-the checks and stand as they are.
+language, no code and no compilation. English needs none. Titles and remedies of the rules, and what
+the checks say (:class:`lenswatch.model.Sentence`), are looked up in the catalogue too; they stand
+in English where it lacks them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import gettext
 import io
 import math
+import string
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from babel import Locale
 from babel.dates import format_date
@@ -22,6 +24,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 from lenswatch.errors import UsageError
+from lenswatch.model import Sentence
 
 _HOURS = ("h", "hour", "hours")
 _SHARES = ("share", "ratio", "fraction")
@@ -35,11 +38,27 @@ class Language:
         """BCP 47, as HTML wants it: ``en``, ``zh-Hans``."""
         self._locale = Locale.parse(code, sep="-")
         self._translations = _catalogue(code)
+        self._formatter = _Formatter(self)
+        symbols = self._locale.number_symbols["latn"]
+        self._separators = str.maketrans({".": symbols["decimal"], ",": symbols["group"]})
+        self._per_cent = self._locale.percent_formats[None].suffix[0]
 
     def gettext(self, message: str) -> str:
-        """The message in this language, itself where the catalogue lacks it."""
-        # the empty message is where a catalogue keeps its header
-        return self._translations.gettext(message) if message else ""
+        """The message in this language, itself where the catalogue lacks it.
+
+        A :class:`~lenswatch.model.Sentence` is told with its values, numbers as the locale writes
+        them.
+        """
+        if not isinstance(message, Sentence):
+            # the empty message is where a catalogue keeps its header
+            return self._translations.gettext(message) if message else ""
+        if isinstance(message.template, str):
+            template = self.gettext(str(message.template))
+        else:
+            template = self.ngettext(*message.template, message.values["count"])
+        if not message.values:
+            return template
+        return self._formatter.vformat(template, (), message.values)
 
     def ngettext(self, singular: str, plural: str, number: int) -> str:
         """The form of the message that ``number`` asks for."""
@@ -73,6 +92,11 @@ class Language:
             return text
         return f"{self.number(value)}\u00a0{unit}" if unit and unit != "1" else self.number(value)
 
+    def formatted(self, value: float, spec: str) -> str:
+        """A number as :func:`format` writes it, with the separators of the locale."""
+        text = format(value, spec).translate(self._separators)
+        return text[:-1] + self._per_cent if spec.endswith("%") else text
+
     def points(self, value: float) -> str:
         """Points of the score, to a tenth; never rounded up to 100 or down to 0."""
         if 99.95 <= value < 100:
@@ -100,6 +124,20 @@ class Language:
         if metres >= 1000:
             return f"{self.number(metres / 1000)}\u00a0km"
         return f"{self.number(metres)}\u00a0m"
+
+
+class _Formatter(string.Formatter):
+    """Fills the places of a translated template."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        if isinstance(value, Sentence):
+            return self._language.gettext(value)
+        if isinstance(value, int | float):
+            return self._language.formatted(value, format_spec)
+        return format(value, format_spec)
 
 
 def languages() -> tuple[str, ...]:

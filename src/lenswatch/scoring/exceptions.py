@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from lenswatch.model import Finding, Problem, Verdict
+from lenswatch.model import Finding, Problem, Verdict, joined, sentence
 from lenswatch.policy import Pack, PolicyException
 
 
@@ -53,12 +53,16 @@ def _match(
 
 def _except(finding: Finding, exception: PolicyException, day: date) -> Finding:
     if day > exception.expires:
-        text = f"An exception for this ended on {exception.expires.isoformat()}."
-        return replace(finding, reason=f"{finding.reason} {text}".strip())
-    verdict = "failed" if finding.verdict is Verdict.FAIL else "could not be checked"
-    text = (
-        f"Excepted until {exception.expires.isoformat()} by {exception.approved_by}: "
-        f"{exception.reason} Without the exception: {verdict}. {finding.reason}"
+        over = sentence("An exception for this ended on {day}.", day=exception.expires.isoformat())
+        return replace(finding, reason=joined([finding.reason, over]))
+    failed = finding.verdict is Verdict.FAIL
+    text = sentence(
+        "Excepted until {day} by {approver}: {why} Without the exception: {verdict}. {reason}",
+        day=exception.expires.isoformat(),
+        approver=exception.approved_by,
+        why=exception.reason,
+        verdict=sentence("failed") if failed else sentence("could not be checked"),
+        reason=finding.reason,
     )
     return replace(finding, verdict=Verdict.EXCEPTED, reason=text)
 
