@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,10 @@ import numpy as np
 import pytest
 
 from lenswatch.evidence.flows import FlowReader, FlowTable, concatenate
-from lenswatch.evidence.flows.collector import Collector
+from lenswatch.evidence.flows.collector import STATUS_FILE, Collector
+from lenswatch_sim import traffic as traffic_of_city
+from lenswatch_sim.exporters import frames, netflow
+from tests.sim.collectors import payloads
 
 pytestmark = pytest.mark.system
 
@@ -146,6 +150,59 @@ def test_softflowd_into_us_equals_softflowd_into_nfcapd(tmp_path: Path, version:
     assert sums(table) == (packets, octets)
     assert packets == 1000
     assert len(table) == records
+
+
+@pytest.mark.parametrize("form", ["v5", "v9", "ipfix"])
+def test_the_simulators_exporters_into_us_and_into_nfcapd(tmp_path: Path, form: str) -> None:
+    """The same datagrams to both: records, packets and bytes equal each other and what was made."""
+    nfcapd = program("nfcapd")
+    program("nfdump")
+    generator = np.random.default_rng(5)
+    made = np.zeros(5000, frames.RECORD)
+    for name in made.dtype.names or ():
+        if not name.endswith("_ms"):
+            made[name] = generator.integers(1, 200, len(made))
+    made["octets"] = generator.integers(100, 1_000_000, len(made))
+    made["first_ms"] = 1_795_000_000_000 + np.arange(len(made)) * 10
+    made["last_ms"] = made["first_ms"] + 900
+    exporter = frames.Exporter(
+        traffic_of_city.number("10.1.255.1"), traffic_of_city.number("10.255.0.200"), form, 7,
+        boot_ms=1_794_990_000_000,
+    )  # fmt: skip
+    with frames.open_export(tmp_path / "exports.pcap") as file:
+        netflow.ExportWriter(file, exporter).write(made)
+    theirs = tmp_path / "nfcapd"
+    theirs.mkdir()
+    port = free_port()
+    peer = subprocess.Popen(
+        [nfcapd, "-p", str(port), "-b", "127.0.0.1", "-l", str(theirs), "-t", "3600"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    collector = Collector(tmp_path / "ours", "127.0.0.1", 0)
+    thread = threading.Thread(target=collector.run)
+    thread.start()
+    relay = Relay([port, collector.port])
+    try:
+        time.sleep(1.0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            for number, payload in enumerate(payloads(tmp_path / "exports.pcap")):
+                out.sendto(payload, ("127.0.0.1", relay.port))
+                if number % 10 == 0:
+                    time.sleep(0.005)
+        wait_until_quiet(relay)
+    finally:
+        collector.stop()
+        thread.join()
+        peer.terminate()
+        peer.wait(timeout=20)
+        relay.close()
+    reader = FlowReader(sorted((tmp_path / "ours").glob("*.parquet")), root=tmp_path)
+    table = concatenate(list(reader))
+    told = (len(made), int(made["packets"].sum()), int(made["octets"].sum()))
+    assert (len(table), *sums(table)) == told
+    assert nfdump_sums(theirs) == told
+    status = json.loads((tmp_path / "ours" / STATUS_FILE).read_text("utf-8"))
+    assert [item["lost_units"] for item in status["exporters"]] == [0]
 
 
 def test_pmacct_into_us_counts_what_it_saw(tmp_path: Path) -> None:
