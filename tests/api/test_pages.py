@@ -12,10 +12,11 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from lenswatch_api.authorization import Role
+from lenswatch_api.authorization import SCOPES, Role, Scope
 from tests.api.conftest import make_tar
 from tests.api.running_process import RunningProcess
 
+_VIEWS = ("map", "sinks", "retention", "end-use", "comparison")
 _CHROMIUM = shutil.which("chromium")
 
 
@@ -59,23 +60,37 @@ def _admin_key(service: RunningProcess) -> str:
     return str(service.client.headers["Authorization"]).removeprefix("Bearer ")
 
 
+def _upload(page: Page, archive: Path) -> None:
+    """Upload on the page of a deployment, and follow the audit to its end."""
+    page.get_by_label(re.compile("Bundle")).set_input_files(archive)
+    page.get_by_role("button", name="Upload and audit").click()
+    page.wait_for_url("**/audits/aud_*")
+    expect(page.locator("[data-score]")).to_have_text("40.0")
+
+
+def _archive(path: Path, settings: str) -> Path:
+    content = f"name: x\n{settings}".encode()
+    path.write_bytes(make_tar({"city/deployment.yaml": content, "city/nodes.csv": b""}))
+    return path
+
+
 @pytest.fixture(scope="module")
 def audited(
     browser: Browser, service: RunningProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
     """The address of an audit that was started, and followed, in the browser."""
-    archive = tmp_path_factory.mktemp("upload") / "bundle.tar.gz"
-    settings = b"name: x\nfindings: 120\nseconds: 2\nsteps: 8\n"
-    archive.write_bytes(make_tar({"city/deployment.yaml": settings, "city/nodes.csv": b""}))
+    folder = tmp_path_factory.mktemp("upload")
+    first = _archive(folder / "first.tar.gz", "findings: 120\n")
+    slow = _archive(folder / "slow.tar.gz", "findings: 120\nseconds: 2\nsteps: 8\n")
     page, errors = _sign_in(browser, service, _admin_key(service))
     page.get_by_label("Name").fill("Rivertown <b>")
     page.get_by_role("button", name="Make it").click()
     page.wait_for_url("**/deployments/dep_*")
+    deployment = page.url
     expect(page.get_by_role("heading", name="Rivertown <b>")).to_be_visible()
-    page.get_by_label(re.compile("Bundle")).set_input_files(archive)
-    page.get_by_role("button", name="Upload and audit").click()
-    page.wait_for_url("**/audits/aud_*")
-    expect(page.locator("[data-score]")).to_have_text("40.0")  # the page followed to the end
+    _upload(page, first)
+    page.goto(deployment)
+    _upload(page, slow)
     assert errors == []
     return page.url.removeprefix(str(service.client.base_url))
 
@@ -109,24 +124,86 @@ def test_from_score_to_a_camera(browser: Browser, service: RunningProcess, audit
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
-def test_each_role_sees_what_it_may(
-    browser: Browser, service: RunningProcess, audited: str, role: Role
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_goes_as_far_as_it_may(
+    browser: Browser, service: RunningProcess, audited: str, role: Role, tmp_path: Path
 ) -> None:
+    """Upload, audit, findings, report, comparison."""
     wanted = {"name": role.value, "role": role.value}
     if role is Role.VENDOR:
         wanted["vendor"] = "Acme Optics"
     key = service.client.post("/api/v1/keys", json=wanted).json()["secret"]
     page, errors = _sign_in(browser, service, key)
-    may_write = role in (Role.AUDITOR, Role.TESTER)
+    may_write = Scope.EVIDENCE_WRITE in SCOPES[role]
+    sees_all = role is not Role.VENDOR
     assert page.get_by_role("button", name="Make it").is_visible() == may_write
-    page.goto(audited)
+    if may_write:
+        page.get_by_label("Name").fill(f"City of {role}")
+        page.get_by_role("button", name="Make it").click()
+        page.wait_for_url("**/deployments/dep_*")
+        deployment = page.url
+        _upload(page, _archive(tmp_path / "a.tar.gz", "findings: 120\n"))
+        page.goto(deployment)
+        _upload(page, _archive(tmp_path / "b.tar.gz", "findings: 120\nbetter: True\n"))
+        here, failed, better = page.url, 0, 20
+    else:
+        here, failed, better = audited, 40 if sees_all else 20, 0
+        page.goto(here)
     expect(page.get_by_role("link", name="What failed")).to_be_visible()
-    assert page.locator("[data-score]").is_visible() == (role is not Role.VENDOR)
-    assert page.get_by_role("link", name="report.html").is_visible() == (role is not Role.VENDOR)
-    page.goto(f"{audited}/findings?verdict=fail")
-    expect(page.locator("tbody tr")).to_have_count(20 if role is Role.VENDOR else 40)
+    assert page.locator("[data-score]").is_visible() == sees_all
+    assert page.get_by_role("link", name="report.html").is_visible() == sees_all
+    if sees_all:
+        with page.expect_download() as download:
+            page.get_by_role("link", name="report.html").click()
+        assert "Fine." in Path(download.value.path()).read_text()
+    page.get_by_role("link", name="What failed").click()
+    if failed:
+        expect(page.locator("tbody tr")).to_have_count(failed)
+    else:
+        expect(page.get_by_text("No finding fits.")).to_be_visible()
+    page.get_by_role("link", name="Comparison").click()
+    page.wait_for_url("**/comparison")
+    expect(page.get_by_role("heading", name="Rule by rule")).to_be_visible()
+    expect(page.locator("tbody .verdict.pass", has_text="better")).to_have_count(2 if better else 0)
+    assert page.locator("[data-after]").is_visible() == sees_all
+    assert page.get_by_role("link", name="Map").is_visible() == sees_all
     assert errors == []
+
+
+@pytest.mark.system
+def test_the_map_by_mouse_keyboard_and_table(
+    browser: Browser, service: RunningProcess, audited: str
+) -> None:
+    page, errors = _sign_in(browser, service, _admin_key(service))
+    page.goto(f"{audited}/map")
+    expect(page.locator("[data-ready]")).to_be_visible()
+    status = page.locator("[data-map-status]")
+    expect(status).to_have_text("120 of 120 cameras in view")
+    box = page.locator("[data-map]").bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -1500)
+    expect(status).not_to_have_text("120 of 120 cameras in view")
+    page.locator("[data-map]").focus()
+    page.keyboard.press("0")
+    expect(status).to_have_text("120 of 120 cameras in view")
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    expect(status).to_have_text("0 of 120 cameras in view")
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], middle[1], steps=3)
+    page.mouse.up()
+    page.get_by_role("button", name="Show all").click()
+    expect(status).to_have_text("120 of 120 cameras in view")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    # the first place of the file leads to its camera
+    page.goto(f"{audited}/map/0")
+    page.wait_for_url("**/subjects/node:cam-*")
+    answer = page.goto(f"{audited}/map/120")
+    assert answer is not None
+    assert answer.status == 404
+    assert [error for error in errors if "404" not in error] == []
 
 
 @pytest.mark.system
@@ -141,7 +218,14 @@ def test_pages_are_accessible_and_fit_a_phone(
     page.set_viewport_size({"width": 390, "height": 800})
     deployment = service.client.get("/api/v1/deployments").json()["items"][0]["id"]
     subject = f"{audited}/subjects/node:cam-7"
-    for path in ("/", f"/deployments/{deployment}", audited, f"{audited}/findings", subject):
+    for path in (
+        "/",
+        f"/deployments/{deployment}",
+        audited,
+        f"{audited}/findings",
+        subject,
+        *(f"{audited}/{page}" for page in _VIEWS),
+    ):
         page.goto(path)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, f"{path} is {width} pixels wide"
@@ -155,7 +239,8 @@ def test_pages_are_accessible_and_fit_a_phone(
 def test_pages_need_a_session_and_the_same_origin(client: TestClient, audit_id: str) -> None:
     key = client.headers["Authorization"].removeprefix("Bearer ")
     base = "http://127.0.0.1"
-    for path in ("/", f"/audits/{audit_id}", f"/audits/{audit_id}/findings"):
+    here = f"/audits/{audit_id}"
+    for path in ("/", here, f"{here}/findings", *(f"{here}/{view}" for view in _VIEWS)):
         answer = client.get(path, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Form, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
@@ -28,21 +28,35 @@ from lenswatch_api.authentication import (
     principal_of_key,
     refuse_guessing,
 )
-from lenswatch_api.authorization import Scope
+from lenswatch_api.authorization import Principal, Scope
 from lenswatch_api.bundles import service as bundles
+from lenswatch_api.comparisons import service as comparisons
+from lenswatch_api.comparisons.schemas import ComparisonQuery
 from lenswatch_api.dependencies import State
 from lenswatch_api.deployments import service as deployments
 from lenswatch_api.findings import service as findings
 from lenswatch_api.findings.schemas import FindingQuery, Order
 from lenswatch_api.packs import service as packs
+from lenswatch_api.pages.language import COOKIE as LANGUAGE_COOKIE
+from lenswatch_api.pages.language import NAMES
 from lenswatch_api.pages.rendering import STATIC, page
 from lenswatch_api.pages.sessions import SignInNeeded, Visitor
 from lenswatch_api.paging import PageQuery
 from lenswatch_api.parameters import AuditId, DeploymentId
 from lenswatch_api.problems import ApiProblem
 from lenswatch_api.reports import service as reports
+from lenswatch_api.views import service as views
 
 router = APIRouter(include_in_schema=False)
+
+END_USE_CHECKS = (
+    "face-captured",
+    "retention-over-limit",
+    "route-central",
+    "route-undeclared-sink",
+    "route-undeclared-relay",
+)
+"""Checks that say what equipment takes part in, in the order of the page."""
 
 _WORST_FIRST = (
     Verdict.FAIL,
@@ -121,6 +135,30 @@ def sign_out(request: Request, state: State, principal: Visitor) -> Response:
     close_session(state.database, request.cookies[SESSION_COOKIE])
     answer = RedirectResponse("/sign-in", status_code=303)
     answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+@router.post("/language")
+def choose_language(
+    request: Request,
+    state: State,
+    to: Annotated[str, Form(max_length=20)],
+    back: Annotated[str, Form(max_length=1000)] = "/",
+) -> Response:
+    """Show the pages in another language from now on."""
+    check_same_origin(request)
+    # only to a path of our own: "//host" and "/\\host" are addresses of somebody else
+    safe = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    answer = RedirectResponse(back if safe else "/", status_code=303)
+    if to in NAMES:
+        answer.set_cookie(
+            LANGUAGE_COOKIE,
+            to,
+            max_age=365 * 24 * 3600,
+            httponly=True,
+            samesite="strict",
+            secure=state.settings.secure_cookies,
+        )
     return answer
 
 
@@ -229,6 +267,117 @@ def show_subject(
         subject=subject,
         findings=sorted(found.items, key=lambda finding: _WORST_FIRST.index(finding.verdict)),
     )
+
+
+def _require(principal: Principal, scope: Scope) -> None:
+    """Raise ApiProblem 403 for a page that the visitor's role does not include."""
+    if scope not in principal.scopes:
+        raise ApiProblem(
+            403, f"The role {principal.role.value} does not include the scope {scope.value}."
+        )
+
+
+@router.get("/audits/{audit_id}/map")
+def show_map(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+    """Show all cameras on a map, and the same in a table."""
+    _require(principal, Scope.SCORES_READ)
+    return page(
+        request,
+        "map.html",
+        principal,
+        audit=audits.read(state.database, principal, audit_id),
+        map=views.read_map(state, principal, audit_id),
+    )
+
+
+@router.get("/audits/{audit_id}/map/{place}")
+def open_camera(
+    state: State,
+    principal: Visitor,
+    audit_id: AuditId,
+    place: Annotated[int, Path(ge=0, lt=2**31)],
+) -> Response:
+    """Go to the camera that was chosen on the map."""
+    _require(principal, Scope.SCORES_READ)
+    name = views.camera_at(state, principal, audit_id, place)
+    return RedirectResponse(f"/audits/{audit_id}/subjects/node:{quote(name)}", status_code=303)
+
+
+@router.get("/audits/{audit_id}/sinks")
+def show_sinks(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+    """Show where video comes to rest."""
+    _require(principal, Scope.SCORES_READ)
+    return page(
+        request,
+        "sinks.html",
+        principal,
+        audit=audits.read(state.database, principal, audit_id),
+        sinks=views.read_sinks(state, principal, audit_id)[:200],
+    )
+
+
+@router.get("/audits/{audit_id}/retention")
+def show_retention(
+    request: Request, state: State, principal: Visitor, audit_id: AuditId
+) -> Response:
+    """Show how long recordings are kept, against the limits."""
+    _require(principal, Scope.SCORES_READ)
+    return page(
+        request,
+        "retention.html",
+        principal,
+        audit=audits.read(state.database, principal, audit_id),
+        retention=views.read_retention(state, principal, audit_id),
+    )
+
+
+@router.get("/audits/{audit_id}/end-use")
+def show_end_use(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+    """Show what the equipment of each vendor takes part in."""
+    _require(principal, Scope.SCORES_READ)
+    uses = views.read_end_use(state, principal, audit_id)
+    found = {part.check for use in uses for part in use.parts}
+    return page(
+        request,
+        "end_use.html",
+        principal,
+        audit=audits.read(state.database, principal, audit_id),
+        end_use=uses,
+        checks=[check for check in END_USE_CHECKS if check in found],
+    )
+
+
+@router.get("/audits/{audit_id}/comparison")
+def show_comparison(
+    request: Request, state: State, principal: Visitor, audit_id: AuditId, before: str = ""
+) -> Response:
+    """Show what changed since an earlier audit."""
+    audit = audits.read(state.database, principal, audit_id)
+    query = AuditQuery(limit=100, deployment_id=audit.deployment_id, state=AuditState.SUCCEEDED)
+    others = audits.read_page(state.database, principal, query).items
+    comparison, refusal = None, ""
+    try:
+        comparison = comparisons.read(state, principal, audit_id, _comparison_query(before or None))
+    except ApiProblem as problem:
+        if problem.status not in (409, 413):
+            raise
+        refusal = problem.detail
+    return page(
+        request,
+        "comparison.html",
+        principal,
+        audit=audit,
+        earlier=[other for other in others if other.id != audit_id],
+        comparison=comparison,
+        refusal=refusal,
+    )
+
+
+def _comparison_query(before: str | None) -> ComparisonQuery:
+    try:
+        return ComparisonQuery(before=before)
+    except ValidationError:
+        raise ApiProblem(422, "The address names no audit to compare with.") from None
 
 
 def _query(values: Mapping[str, Any]) -> FindingQuery:

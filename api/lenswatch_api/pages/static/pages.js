@@ -1,8 +1,10 @@
 // Uploads with progress, live audits and small forms. Everything else works without it.
 "use strict";
 
+const words = JSON.parse(document.getElementById("words").textContent);
+
 const problem = async (response) => {
-  try { return (await response.json()).detail; } catch { return `The service answered ${response.status}.`; }
+  try { return (await response.json()).detail; } catch { return words.answered.replace("{status}", response.status); }
 };
 
 const complain = (form, text) => {
@@ -36,9 +38,9 @@ const send = (url, file, tell) => new Promise((resolve, reject) => {
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch { /* said below */ }
     if (request.status === 201) resolve(answer);
-    else reject(new Error(answer.detail ?? `The service answered ${request.status}.`));
+    else reject(new Error(answer.detail ?? words.answered.replace("{status}", request.status)));
   });
-  request.addEventListener("error", () => reject(new Error("The line broke. Send it again.")));
+  request.addEventListener("error", () => reject(new Error(words.broken)));
   request.send(file);
 });
 
@@ -47,16 +49,16 @@ for (const form of document.querySelectorAll("[data-upload]")) {
     event.preventDefault();
     complain(form, "");
     const packs = [...form.querySelectorAll("[name=pack]:checked")].map((box) => box.value);
-    if (!packs.length) { complain(form, "Choose at least one set of rules."); return; }
+    if (!packs.length) { complain(form, words.choose); return; }
     const [bar, status, button] = ["progress", "[role=status]", "button"].map((name) => form.querySelector(name));
     bar.hidden = false;
     button.disabled = true;
     try {
       const bundle = await send(form.dataset.upload, form.querySelector("[type=file]").files[0], (sent, total) => {
         bar.value = (100 * sent) / total;
-        status.textContent = sent < total ? `${Math.floor(bar.value)} % sent` : "Unpacking and checking";
+        status.textContent = sent < total ? words.sent.replace("{percent}", Math.floor(bar.value)) : words.unpacking;
       });
-      status.textContent = "Starting the audit";
+      status.textContent = words.starting;
       const response = await post("/api/v1/audits", { bundle_id: bundle.id, packs });
       if (!response.ok) throw new Error(await problem(response));
       location.href = `/audits/${(await response.json()).id}`;
@@ -76,9 +78,9 @@ for (const box of document.querySelectorAll("[data-follow]")) {
   const source = new EventSource(box.dataset.follow);
   source.addEventListener("progress", (event) => {
     const progress = JSON.parse(event.data);
-    const text = progress.stage || "Waiting for its turn";
+    const text = progress.stage || words.waiting;
     if (stage.textContent !== text) stage.textContent = text;
-    if (progress.state === "running") { badge.className = "state running"; badge.textContent = "Running"; }
+    if (progress.state === "running") { badge.className = "state running"; badge.textContent = words.running; }
     if (progress.total > 0) { bar.max = progress.total; bar.value = progress.done; } else bar.removeAttribute("value");
   });
   source.addEventListener("end", () => { source.close(); location.reload(); });
