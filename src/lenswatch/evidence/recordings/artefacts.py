@@ -6,10 +6,10 @@ hundred million files needs the memory of one batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ __all__ = [
     "StoreReading",
 ]
 
+Column = npt.NDArray[Any] | int
+"""One value for each row, or one for all."""
 BATCH: Final = 65_536
 """Rows; about 6 MB while a batch is collected."""
 
@@ -262,18 +264,51 @@ class StoreReading:
         if len(self._pending) >= BATCH:
             self.flush()
 
+    def add_columns(
+        self,
+        count: int,
+        *,
+        camera: Column,
+        kind: Column,
+        source: int,
+        row: Column,
+        begin: Column = NEVER,
+        local: Column = NEVER,
+        local_high: Column = NEVER,
+        offset: Column = NEVER,
+        modified: Column = NEVER,
+        duration: Column = -1,
+        size: Column = -1,
+        hold: Column = Hold.NONE,
+        presence: Column = Presence.FILE_ONLY,
+    ) -> None:
+        """Add ``count`` artefacts at once: arrays of that length, or one value for all.
+
+        Meanings as in :meth:`add`; ``begin`` is exact.
+        """
+        self.flush()
+        values = (camera, kind, source, row, begin, begin, local, local_high, offset, NEVER,
+                  modified, duration, size, hold, presence, 0, Clock.NONE)  # fmt: skip
+        if count:
+            self._emit([np.broadcast_to(np.asarray(value, np.int64), count) for value in values])
+
     def flush(self) -> None:
         """Resolve the clocks of what is pending and hand it on."""
         if not self._pending:
             return
         table = np.array(self._pending, dtype=np.int64)
         self._pending.clear()
-        columns = np.ascontiguousarray(table.T)
+        self._emit(list(np.ascontiguousarray(table.T)))
+
+    def _emit(self, columns: Sequence[npt.NDArray[np.int64]]) -> None:
+        """Columns in the order of :meth:`add`'s arguments, as it keeps them."""
         (camera, kind, source, row, begin, begin_high, local, local_high) = columns[:8]
         (offset, container, modified, duration, size, hold, presence, is_row, broken) = columns[8:]
         zone = self.store.timezone
-        low, _, flags = local_to_utc(local, zone, offset=offset)
-        _, high, more = local_to_utc(local_high, zone, offset=offset)
+        low, high, flags = local_to_utc(local, zone, offset=offset)
+        more = flags
+        if not np.array_equal(local, local_high):
+            _, high, more = local_to_utc(local_high, zone, offset=offset)
         from_row = (is_row != 0) & (low != NEVER)
         row_low = np.where(from_row, low, begin)
         row_high = np.where(from_row, high, begin_high)
@@ -288,7 +323,7 @@ class StoreReading:
             row_high=row_high,
             flags=flags | more | broken.astype(np.uint16),
         )
-        self.rows += len(table)
+        self.rows += len(row)
         self.emit(
             self,
             Artefacts(

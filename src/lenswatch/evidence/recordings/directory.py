@@ -40,11 +40,7 @@ class CameraOfPath:
     def __call__(self, relative: str) -> str:
         """Camera's name for a path below the store."""
         folder, _, name = relative.rpartition("/")
-        if folder not in self._cached:
-            if len(self._cached) > 1_000_000:
-                self._cached.clear()
-            self._cached[folder] = self._by_folder(folder)
-        camera = self._cached[folder]
+        camera = self.of_folder(folder)
         if camera is not None:
             return camera
         # only this path is linear in the declared names; a store of many cameras has folders
@@ -57,12 +53,22 @@ class CameraOfPath:
             return self._declared[0]
         return folder.split("/", 1)[0] if folder else "."
 
+    def of_folder(self, folder: str) -> str | None:
+        """Camera of all files of a folder; None where their own names decide."""
+        if folder not in self._cached:
+            if len(self._cached) > 1_000_000:
+                self._cached.clear()
+            self._cached[folder] = self._by_folder(folder)
+        return self._cached[folder]
+
     def _by_folder(self, folder: str) -> str | None:
         parts = folder.split("/") if folder else []
         for depth in range(min(self._deepest, len(parts)), 0, -1):
             leading = "/".join(parts[:depth])
             if leading in self._folders:
                 return leading
+        if not self._declared:
+            return parts[0] if parts else "."
         return next((part for part in parts if part in self._folders), None)
 
 

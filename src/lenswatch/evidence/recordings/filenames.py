@@ -14,7 +14,7 @@ from typing import Final
 
 from lenswatch.evidence.recordings.clocks import DAY, NEVER, SECOND
 
-__all__ = ["NameTime", "compile_pattern", "find_time"]
+__all__ = ["FULL_SHAPES", "NameTime", "compile_pattern", "find_time"]
 
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 3600 * SECOND
@@ -65,6 +65,9 @@ _SHAPES: Final = tuple(
         rf"(?<!\d){_DATE}(?!\d)",
     )
 )
+FULL_SHAPES: Final = _SHAPES[:2]
+"""Shapes of a time to the second whose place in a name no other shape can take first."""
+
 _SECOND_TIME = re.compile(
     r"[-_~]+(?:to[-_])?(?:(?P<Y>20\d\d)[-_.]?(?P<m>\d\d)[-_.]?(?P<d>\d\d)[T_ -]?)?"
     r"(?P<H>[01]\d|2[0-3])[-_:.h]?(?P<M>[0-5]\d)[-_:.m]?(?P<S>[0-5]\d)(?!\d)",

@@ -7,20 +7,28 @@ below ``clips/faces``; they are counted and never kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from lenswatch.evidence.recordings.artefacts import Hold, Kind, Presence, StoreReading
 from lenswatch.evidence.recordings.clocks import NEVER, SECOND
 from lenswatch.evidence.recordings.directory import add_file
-from lenswatch.evidence.recordings.filenames import NO_TIME, NameTime, find_time
+from lenswatch.evidence.recordings.filenames import NameTime, find_time
 from lenswatch.evidence.recordings.files import MOVIES, PICTURES
 from lenswatch.evidence.recordings.frigate_config import read_config
 from lenswatch.evidence.recordings.media import MediaFiles
-from lenswatch.evidence.recordings.sql import RowSource, allow, open_rows
+from lenswatch.evidence.recordings.name_columns import NameColumn
+from lenswatch.evidence.recordings.sql import RowSource, allow, batches, open_rows
 
 __all__ = ["ALLOWED", "read"]
+
+Ints = npt.NDArray[np.int64]
 
 ALLOWED: Final = allow(
     recordings="id camera path start_time end_time",
@@ -56,14 +64,9 @@ def read(reading: StoreReading, root: Path) -> None:
             )
             return
         keeps_footage = _check_version(reading, rows)
-        source = reading.source(f"{rows.described}: recordings")
-        columns = ("camera", "path", "start_time", "end_time")
-        for number, row in enumerate(rows.select("recordings", columns)):
-            _add_row(reading, media, row, Kind.RECORDING, source, number)
+        _add_footage(reading, media, rows, "recordings", Kind.RECORDING)
         if rows.columns("previews"):
-            source = reading.source(f"{rows.described}: previews")
-            for number, row in enumerate(rows.select("previews", columns)):
-                _add_row(reading, media, row, Kind.THUMBNAIL, source, number)
+            _add_footage(reading, media, rows, "previews", Kind.THUMBNAIL)
         _add_events(reading, media, rows, keeps_footage=keeps_footage)
         _add_exports(reading, media, rows)
     _add_orphans(reading, media)
@@ -101,32 +104,55 @@ def _length(begin: int, end: int) -> int:
     return end - begin if begin != NEVER and end != NEVER and end >= begin else -1
 
 
-def _add_row(
-    reading: StoreReading,
-    media: MediaFiles,
-    row: tuple[Any, ...],
-    kind: Kind,
-    source: int,
-    number: int,
+def _all_seconds(values: Sequence[Any]) -> Ints:
+    """:func:`_seconds` of a column."""
+    try:
+        numbers = np.array(values, np.float64)  # None is NaN
+    except (TypeError, ValueError):
+        return np.array([_seconds(value) for value in values], np.int64)
+    sane = (numbers > 0) & (numbers < 1 << 33)
+    return np.where(sane, np.rint(np.where(sane, numbers, 0) * SECOND), NEVER).astype(np.int64)
+
+
+def _add_footage(
+    reading: StoreReading, media: MediaFiles, rows: RowSource, table: str, kind: Kind
 ) -> None:
-    camera, path, start, end = row
-    begin = _seconds(start)
-    file = media.row(path if isinstance(path, str) else None)
-    time = _utc_name(str(path or "").removesuffix(".mp4")) if kind == Kind.RECORDING else NO_TIME
-    reading.add(
-        reading.camera(str(camera)),
-        kind,
-        source,
-        number,
-        begin=begin,
-        local=time.begin,
-        local_high=time.last,
-        offset=time.offset,
-        duration=_length(begin, _seconds(end)),
-        size=file.size,
-        modified=NEVER if file.modified is None else file.modified,
-        presence=file.presence,
-    )
+    """All rows of a table of footage, a batch at a time: a month of one camera has 260,000."""
+    source = reading.source(f"{rows.described}: {table}")
+    columns = ("camera", "path", "start_time", "end_time")
+    for first, (names, written, starts, stops) in batches(rows, table, columns):
+        paths = [path if isinstance(path, str) else None for path in written]
+        begin, end = _all_seconds(starts), _all_seconds(stops)
+        known = (begin != NEVER) & (end != NEVER) & (end >= begin)
+        said = _utc_names(paths) if kind == Kind.RECORDING else np.full(len(paths), NEVER)
+        files = [media.row(path) for path in paths] if media.here else None
+        reading.add_columns(
+            len(paths),
+            camera=np.array([reading.camera(str(name)) for name in names]),
+            kind=kind,
+            source=source,
+            row=np.arange(first, first + len(paths)),
+            begin=begin,
+            local=said,
+            local_high=said,
+            offset=np.where(said != NEVER, 0, NEVER),
+            duration=np.where(known, end - np.where(known, begin, 0), -1),
+            size=-1 if files is None else np.array([file.size for file in files]),
+            modified=NEVER
+            if files is None
+            else np.array([NEVER if f.modified is None else f.modified for f in files]),
+            presence=Presence.ROW_UNCHECKED
+            if files is None
+            else np.array([file.presence for file in files]),
+        )
+
+
+def _utc_names(paths: Sequence[str | None]) -> Ints:
+    """Times in paths: recordings are named in UTC, not in the store's zone."""
+    encoded = [None if path is None else os.fsencode(path) for path in paths]
+    column = NameColumn(pa.array(encoded, pa.large_binary()))
+    movie = np.array([path is not None and path.endswith(".mp4") for path in paths])
+    return column.times(column.ends - np.where(movie, 4, 0)).begin
 
 
 def _utc_name(stem: str) -> NameTime:

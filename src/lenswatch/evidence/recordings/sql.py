@@ -10,6 +10,7 @@ hold passwords, is dropped by the database, or for a dump while it is parsed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = [
     "Only",
     "RowSource",
     "allow",
+    "batches",
     "check_allowed",
     "open_rows",
 ]
@@ -73,6 +75,17 @@ def check_allowed(allowed: AllowList, table: str, columns: Sequence[str]) -> Non
     refused = set(columns) - allowed.get(table, frozenset())
     if refused:
         raise ColumnNotAllowed(f"{table}: {', '.join(sorted(refused))} must not be read")
+
+
+def batches(
+    rows: RowSource, table: str, columns: Sequence[str], *, size: int = 65_536
+) -> Iterator[tuple[int, tuple[tuple[Any, ...], ...]]]:
+    """Number of the first row and the columns of up to ``size`` rows, as long as there are any."""
+    selected = rows.select(table, columns)
+    first = 0
+    while batch := list(itertools.islice(selected, size)):
+        yield first, tuple(zip(*batch, strict=True))
+        first += len(batch)
 
 
 def open_rows(
