@@ -60,9 +60,7 @@ def streams(setting: Setting, random: np.random.Generator) -> Floats:
     return mean[:, None] * np.exp(0.25 * activity + 0.1 * noise)
 
 
-def exported(
-    rate: Floats, setting: Setting, skew_s: float, random: np.random.Generator
-) -> Floats:
+def exported(rate: Floats, setting: Setting, skew_s: float, random: np.random.Generator) -> Floats:
     """Series of the records that a router exports of some streams."""
     timeout = setting.timeout_s
     running = np.concatenate([np.zeros((len(rate), 1)), np.cumsum(rate, axis=1)], axis=1)
@@ -180,8 +178,8 @@ def settings() -> list[Setting]:
 def rows() -> list[str]:
     """The table, in Markdown."""
     lines = [
-        "| rate | active timeout | sampling | records lost | clock skew | found at 1 false alarm in "
-        "1,000 | reported (FDR ≤ 1 %) | wrong among reported | p ≤ 0.001 among wrong pairs |",
+        "| rate | active timeout | sampling | records lost | clock skew | found at 1 false alarm "
+        "in 1,000 | reported (FDR ≤ 1 %) | wrong among reported | p ≤ 0.001 among wrong pairs |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for setting in settings():
@@ -193,7 +191,7 @@ def rows() -> list[str]:
             f"{got.wrong} of {got.discovered} | {got.below:.5f} "
             f"({got.low:.5f}-{got.high:.5f}) |"
         )
-        print(lines[-1], f"{time.perf_counter() - began:.1f} s", flush=True)  # noqa: T201
+        print(lines[-1], f"{time.perf_counter() - began:.1f} s", flush=True)
     return lines
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from lenswatch.checks import (
     capability_over_declared,
+    edge_face_upload,
     equipment_barred,
     face_captured,
     face_identifiable,
@@ -21,7 +22,9 @@ from lenswatch.checks import (
     retention_unbounded,
     retention_under_minimum,
     route_central,
+    route_concentration,
     route_cross_border,
+    route_metadata_push,
     route_mirrored,
     route_plaintext,
     route_undeclared_relay,
@@ -34,6 +37,7 @@ __all__ = ["CHECKS", "Check", "load_checks"]
 
 CHECKS: tuple[Check, ...] = (
     capability_over_declared.CHECK,
+    edge_face_upload.CHECK,
     equipment_barred.CHECK,
     face_captured.CHECK,
     face_identifiable.CHECK,
@@ -49,7 +53,9 @@ CHECKS: tuple[Check, ...] = (
     retention_unbounded.CHECK,
     retention_under_minimum.CHECK,
     route_central.CHECK,
+    route_concentration.CHECK,
     route_cross_border.CHECK,
+    route_metadata_push.CHECK,
     route_mirrored.CHECK,
     route_plaintext.CHECK,
     route_undeclared_relay.CHECK,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
 from lenswatch.evidence.inventory import Inventory
+from lenswatch.measurements import Measurements
 from lenswatch.measurements.content import Carries
 from lenswatch.measurements.routing import Link, RoutingMeasurements
-from lenswatch.model import EvidenceRef
+from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.policy import Control
 
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 132: "sctp"}
 
@@ -20,6 +27,13 @@ _KNOWN_SERVICES = {
     (6, 443): "HTTPS",
     (17, 443): "QUIC",
     (6, 8883): "MQTT over TLS",
+    (6, 1936): "RTMP over TLS",
+    (6, 5061): "SIP over TLS, as GB/T 28181 uses",
+    (6, 8554): "RTSP",
+    (17, 3478): "STUN, as WebRTC and peer-to-peer clouds use",
+    (17, 9000): "often SRT",
+    (6, 37777): "Dahua's own protocol",
+    (6, 8000): "often Hikvision's own protocol",
 }
 
 NO_FLOWS = "The bundle holds no flow records, so where this node sends is not known."
@@ -49,6 +63,66 @@ def amount(octets: float) -> str:
             return f"{octets:.0f} {unit}" if unit == "B" else f"{octets:.1f} {unit}"
         octets /= 1000
     raise AssertionError
+
+
+MOST_NAMED = 20
+"""Receivers named in one finding; more are counted."""
+
+
+def judge_links(
+    measurements: Measurements,
+    control: Control,
+    *,
+    check: str,
+    unit: str,
+    kinds: tuple[str, ...],
+    find: Callable[[RoutingMeasurements, int], list[Link]],
+    tell: Callable[[RoutingMeasurements, list[Link]], str],
+    confidence: Callable[[list[Link]], Confidence] = lambda _links: Confidence.HIGH,
+) -> Iterator[Finding]:
+    """One finding for each node of some kinds: no link that ``find`` finds may be there.
+
+    ``measured`` counts the links. A node that no record shows is inconclusive, and so is one
+    without such a link while evidence is missing that might have shown it.
+    """
+    inventory, routing = measurements.inventory, measurements.routing
+    finding = partial(
+        Finding,
+        control=control.id,
+        check=check,
+        severity=control.severity,
+        remediation=control.remediation,
+        limit=0.0,
+        unit=unit,
+    )
+    unknown = partial(finding, verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW)
+    for row in np.flatnonzero(np.isin(inventory.kind.astype(str), kinds)).tolist():
+        subject = f"node:{inventory.node_id[row]}"
+        if routing is None or not routing.seen[row]:
+            reason = absence(inventory, row) if routing else NO_FLOWS
+            yield unknown(subject=subject, reason=reason)
+            continue
+        links = find(routing, row)
+        if not links and (doubt := routing.vantage.doubt(row)):
+            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
+            continue
+        count = float(len(links))
+        yield finding(
+            subject=subject,
+            verdict=Verdict.FAIL if links else Verdict.PASS,
+            confidence=confidence(links),
+            reason=tell(routing, links),
+            measured=count,
+            interval=Interval(count, count, 1.0, "seen in the flows"),
+            evidence=tuple(reference(routing, link) for link in links[:MOST_NAMED]),
+        )
+
+
+def describe_all(routing: RoutingMeasurements, links: list[Link]) -> str:
+    """All links in words, or the first of very many."""
+    named = "; ".join(describe(routing, link) for link in links[:MOST_NAMED])
+    more = f"; and {len(links) - MOST_NAMED} more" if len(links) > MOST_NAMED else ""
+    return named + more
 
 
 def describe(routing: RoutingMeasurements, link: Link) -> str:

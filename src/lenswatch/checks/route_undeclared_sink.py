@@ -9,67 +9,34 @@ infrastructure traffic do not count.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-
-import numpy as np
 
 from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.content import Carries
 from lenswatch.measurements.routing import Link, RoutingMeasurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding
 from lenswatch.policy import Control
-
-MOST_NAMED = 20
-"""Receivers named in one finding; more are counted."""
 
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     """One finding for each camera, recorder and relay; ``measured`` counts the receivers."""
-    inventory, routing = measurements.inventory, measurements.routing
-    finding = partial(
-        Finding,
-        control=control.id,
+    return _routing.judge_links(
+        measurements,
+        control,
         check=CHECK.id,
-        severity=control.severity,
-        remediation=control.remediation,
-        limit=0.0,
         unit="undeclared receivers",
+        kinds=("camera", "recorder", "relay"),
+        find=_undeclared_links,
+        tell=_tell,
+        confidence=_confidence,
     )
-    kinds = np.isin(inventory.kind.astype(str), ("camera", "recorder", "relay"))
-    for row in np.flatnonzero(kinds).tolist():
-        subject = f"node:{inventory.node_id[row]}"
-        if routing is None or not routing.seen[row]:
-            yield finding(
-                subject=subject,
-                verdict=Verdict.INCONCLUSIVE,
-                confidence=Confidence.LOW,
-                reason=_routing.absence(inventory, row) if routing else _routing.NO_FLOWS,
-            )
-            continue
-        links = _undeclared_links(routing, row)
-        doubt = routing.vantage.doubt(row)
-        if not links and doubt:
-            yield finding(
-                subject=subject,
-                verdict=Verdict.INCONCLUSIVE,
-                confidence=Confidence.LOW,
-                reason=f"It was not seen to. {doubt}",
-            )
-            continue
-        # media is what a sink is made of; a mere contact may turn out to be maintenance
-        sure = not links or links[0].carries == Carries.MEDIA
-        count = float(len(links))
-        yield finding(
-            subject=subject,
-            verdict=Verdict.FAIL if links else Verdict.PASS,
-            confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
-            reason=_tell(routing, links),
-            measured=count,
-            interval=Interval(count, count, 1.0, "seen in the flows"),
-            evidence=tuple(_routing.reference(routing, link) for link in links[:MOST_NAMED]),
-        )
+
+
+def _confidence(links: list[Link]) -> Confidence:
+    # media is what a sink is made of; a mere contact may turn out to be maintenance
+    sure = not links or links[0].carries == Carries.MEDIA
+    return Confidence.HIGH if sure else Confidence.MEDIUM
 
 
 def _undeclared_links(routing: RoutingMeasurements, row: int) -> list[Link]:
@@ -85,9 +52,8 @@ def _undeclared_links(routing: RoutingMeasurements, row: int) -> list[Link]:
 def _tell(routing: RoutingMeasurements, links: list[Link]) -> str:
     if not links:
         return "Everything it was seen to send goes to declared receivers."
-    named = "; ".join(_routing.describe(routing, link) for link in links[:MOST_NAMED])
-    more = f"; and {len(links) - MOST_NAMED} more" if len(links) > MOST_NAMED else ""
-    return f"It sends to {len(links)} undeclared receiver(s): {named}{more}."
+    named = _routing.describe_all(routing, links)
+    return f"It sends to {len(links)} undeclared receiver(s): {named}."
 
 
 def _is_undeclared(routing: RoutingMeasurements, position: int) -> bool:

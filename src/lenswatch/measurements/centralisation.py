@@ -198,10 +198,17 @@ def _cuts(
     position: NDArray[np.int64],
 ) -> tuple[tuple[int, float], ...]:
     sinks = np.flatnonzero(central).astype(np.int32)
+    # of links that cut off equally many, one that a relay runs rather than a camera's own
+    order = np.argsort(is_camera[sender], kind="stable")
     cut = greedy_cut(
-        sender, receiver, len(central), sinks, is_camera.astype(np.float64), most=MOST_CUTS
+        sender[order],
+        receiver[order],
+        len(central),
+        sinks,
+        is_camera.astype(np.float64),
+        most=MOST_CUTS,
     )
     return tuple(
-        (int(position[link]), float(gone / cut.total))
+        (int(position[order[link]]), float(gone / cut.total))
         for link, gone in zip(cut.link, cut.cut_off, strict=True)
     )

@@ -142,3 +142,101 @@ def _to_many(flows: Conversations) -> NDArray[np.bool_]:
         )
     towards: NDArray[np.bool_] = many[flows.receiver]
     return towards
+
+
+class Content(IntEnum):
+    """Kinds of conversation whose chances are told apart by shape."""
+
+    CONTROL = 0
+    PICTURES = 1
+    """Single pictures, sent when something happens: faces, snapshots."""
+    VIDEO = 2
+
+
+FEATURES = (
+    "1", "log rate", "log rate²", "log packet", "activity", "log rate · activity", "pushed"
+)  # fmt: skip
+"""Terms of the model, see :func:`content_features`."""
+
+_WEIGHTS = np.array(
+    [
+        [4.033, 0.433, -0.063, 7.098, 0.312, 0.141, 2.565],
+        [4.845, 1.197, -0.132, 8.944, 2.016, 0.974, -0.852],
+    ]
+)
+"""Log odds of pictures and of video against control, fitted by ``benchmarks/routing/content.py``
+on simulated conversations."""
+
+
+SMALLEST_PICTURE = 8_000.0
+"""Octets below which a conversation held no picture of a face that could be told."""
+
+
+def content_chances(flows: Conversations) -> NDArray[np.float64]:
+    """Chances of each :class:`Content`, shape ``(conversations, 3)``; rows add up to 1.
+
+    What was recognised in the payload is certain; conversations without a payload or of
+    infrastructure are control. Calibrated on simulated conversations only (docs/content.md).
+    """
+    span = (flows.last_ms - flows.first_ms).astype(np.float64) / 1000.0
+    active = flows.active_ms / 1000.0
+    chances = content_scores(
+        content_features(
+            flows.octets, flows.packets, active, np.maximum(span, active), flows.pushed
+        ),
+        _WEIGHTS,
+    )
+    carries = classify(flows)
+    small = (carries <= Carries.INFRASTRUCTURE) | (flows.octets < SMALLEST_PICTURE)
+    chances[small] = np.eye(3)[Content.CONTROL]
+    videos = (Application.RTP, Application.RTMP, Application.MPEGTS, Application.SRT)
+    chances[np.isin(flows.application, [int(code) for code in videos])] = np.eye(3)[Content.VIDEO]
+    pushes = (flows.application == Application.GA1400) & ~small
+    chances[pushes] = np.eye(3)[Content.PICTURES]
+    return chances
+
+
+def signalled(flows: Conversations) -> NDArray[np.bool_]:
+    """Media whose sender also speaks SIP: a GB/T 28181 session, whoever receives the media.
+
+    Signalling and media of such a session go to different hosts, so they are joined by the sender.
+    """
+    sip = (flows.application == Application.SIP) | np.isin(flows.port, (5060, 5061))
+    speaks = np.zeros(flows.vertices, np.bool_)
+    speaks[flows.sender[sip]] = True
+    speaks[flows.receiver[sip]] = True
+    media: NDArray[np.bool_] = (classify(flows) == Carries.MEDIA) & ~sip & speaks[flows.sender]
+    return media
+
+
+def content_features(
+    octets: NDArray[np.float64],
+    packets: NDArray[np.float64],
+    active_s: NDArray[np.float64],
+    span_s: NDArray[np.float64],
+    pushed: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Terms of the model, shape ``(n, features)``.
+
+    Rate over the whole span, mean packet, share of the span with traffic, and whether the sender
+    called the receiver's service, as who pushes does, rather than served it.
+    """
+    span = np.maximum(span_s, 1.0)
+    rate = np.log(np.maximum(octets * 8.0 / span, 1.0) / 100e3)
+    packet = np.log(np.maximum(octets, 1.0) / np.maximum(packets, 1.0) / 1000.0)
+    activity = np.clip(active_s / span, 0.0, 1.0)
+    return np.stack(
+        [np.ones(len(rate)), rate, rate**2, packet, activity, rate * activity,
+         pushed.astype(np.float64)],
+        axis=1,
+    )  # fmt: skip
+
+
+def content_scores(
+    features: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Multinomial logistic: chances of control and of each row of ``weights``."""
+    odds = np.concatenate([np.zeros((len(features), 1)), features @ weights.T], axis=1)
+    odds = np.exp(odds - odds.max(axis=1, keepdims=True))
+    chances: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
+    return chances

@@ -58,6 +58,8 @@ class Conversations:
     """UTC milliseconds, -1 where no record told."""
     application: NDArray[np.uint8]
     """Highest code of :class:`~lenswatch.evidence.flows.table.Application` seen; 0 unknown."""
+    pushed: NDArray[np.bool_]
+    """Whether the sender called a service of the receiver: the lower port is the receiver's."""
     sampled: NDArray[np.bool_]
     """Whether any record came from a sampling exporter."""
     file: NDArray[np.uint32]
@@ -86,8 +88,9 @@ class ConversationSums:
         self._seen = np.zeros(self._nodes, np.bool_)
         self._answering = RunningSums()
         self._outside = RunningSums()
-        # octets, packets, active time; first moment, place; last moment, application, sampled
-        self._sums = RunningSums(added=3, least=2, greatest=3)
+        # octets, packets, active time; first moment, place; last moment, application, sampled,
+        # called
+        self._sums = RunningSums(added=3, least=2, greatest=4)
         self._records = 0
 
     def add(self, table: FlowTable) -> None:
@@ -134,6 +137,7 @@ class ConversationSums:
                 np.maximum(end, -1),
                 table.application[keep],
                 table.sampling[keep] > 1,
+                table.destination_port[keep] < table.source_port[keep],
             ),
         )
 
@@ -141,12 +145,12 @@ class ConversationSums:
         """All that was added, as conversations."""
         sums = self._sums
         # over exporters the greatest sum counts, not their total
-        joined = RunningSums(least=2, greatest=6)
+        joined = RunningSums(least=2, greatest=7)
         joined.add(
             sums.first,
             sums.second & np.uint64(0xFFFF_FFFF),
             least=(sums.column(3), sums.column(4)),
-            greatest=tuple(sums.column(number) for number in (0, 1, 2, 5, 6, 7)),
+            greatest=tuple(sums.column(number) for number in (0, 1, 2, 5, 6, 7, 8)),
         )
         high, low = self._outside.first, self._outside.second
         by_address = np.lexsort((low, high))
@@ -157,8 +161,8 @@ class ConversationSums:
         outside = receiver >= self._nodes
         receiver[outside] = vertex[receiver[outside] - self._nodes]
         order = np.lexsort((joined.second, receiver, sender))
-        first, place, octets, packets, active, last, application, sampled = (
-            joined.column(number)[order] for number in range(8)
+        first, place, octets, packets, active, last, application, sampled, pushed = (
+            joined.column(number)[order] for number in range(9)
         )
         met = RunningSums()
         met.add(self._answering.first, self._answering.second)
@@ -180,6 +184,7 @@ class ConversationSums:
             first_ms=np.where(first == _NEVER, np.int64(-1), first),
             last_ms=last,
             application=application.astype(np.uint8),
+            pushed=pushed.astype(np.bool_),
             sampled=sampled.astype(np.bool_),
             file=(place >> _OFFSET).astype(np.uint32),
             offset=place & ((1 << 40) - 1),

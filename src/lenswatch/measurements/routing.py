@@ -26,9 +26,13 @@ from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements.centralisation import Centralisation, measure_centralisation
 from lenswatch.measurements.content import (
     FLOW_EXPORT_PORTS,
+    SMALLEST_PICTURE,
     Carries,
+    Content,
     Transport,
     classify,
+    content_chances,
+    signalled,
     transports,
 )
 from lenswatch.measurements.conversations import Conversations, ConversationSums
@@ -87,6 +91,12 @@ class RoutingMeasurements:
     """Octets of media on each link whose transport is in clear."""
     unknown_octets: NDArray[np.float64]
     """Octets of media on each link whose transport is not known."""
+    pictures: NDArray[np.float64]
+    """Chance that some conversation of each link carries single pictures (faces, snapshots)."""
+    metadata: NDArray[np.bool_]
+    """Whether a GA/T 1400 push was recognised on each link, large enough for a picture."""
+    signalled: NDArray[np.bool_]
+    """Whether media on each link belongs to a GB/T 28181 session, by its sender's signalling."""
     proven: NDArray[np.bool_]
     """Whether a media link is a proven hop; False for links that carry no media."""
     central: NDArray[np.bool_]
@@ -302,6 +312,8 @@ def measure_routing(
         receiver,
     )
     clear = octets_by(Transport.CLEAR)
+    chances = content_chances(flows)
+    pushes = (flows.application == Application.GA1400) & (flows.octets >= SMALLEST_PICTURE)
     abroad = _countries(countries or Countries(), flows, receiver[media])
     mirrors = np.flatnonzero(_is_mirror(sender, link_carries, flows, main, inventory))
     copying = np.zeros(len(inventory), np.bool_)
@@ -317,6 +329,11 @@ def measure_routing(
         main=main,
         clear_octets=clear,
         unknown_octets=octets_by(Transport.UNKNOWN),
+        pictures=np.maximum.reduceat(chances[:, Content.PICTURES], start)
+        if len(start)
+        else np.zeros(0),
+        metadata=np.bincount(link_of, pushes, minlength=len(start)) > 0,
+        signalled=np.bincount(link_of, signalled(flows), minlength=len(start)) > 0,
         proven=proven,
         central=central,
         reaches_central=_reaches(sender[proven], receiver[proven], central),

@@ -9,8 +9,11 @@ import pytest
 
 from lenswatch.checks import (
     Check,
+    edge_face_upload,
     route_central,
+    route_concentration,
     route_cross_border,
+    route_metadata_push,
     route_mirrored,
     route_plaintext,
     route_undeclared_relay,
@@ -126,8 +129,9 @@ def test_nodes_without_addresses_say_so(tmp_path: Path) -> None:
     assert "no flow records" in without["node:x"].reason
 
 
-def judged(check: Check, evidence: Measurements) -> dict[str, Finding]:
-    return {finding.subject: finding for finding in check.run(evidence, control(check.id))}
+def judged(check: Check, evidence: Measurements, **limits: Any) -> dict[str, Finding]:
+    found = check.run(evidence, control(check.id, **limits))
+    return {finding.subject: finding for finding in found}
 
 
 def test_media_past_the_declared_upstream_is_a_relay(inventory: Inventory) -> None:
@@ -252,3 +256,89 @@ def test_a_covert_relay_of_two_districts_is_inferred(inventory: Inventory) -> No
     found = central(measurements(inventory, CAM1, CAM2, *hidden))
     assert {finding.verdict for finding in found.values()} == {"inconclusive"}
     assert {finding.basis for finding in found.values()} == {"inferred"}
+
+
+PICTURES = {
+    "source": "10.0.1.1", "destination": "198.51.100.9", "protocol": 6, "source_port": 51_000,
+    "destination_port": 8443,
+}  # fmt: skip
+
+
+def pictures(application: Application = Application.UNKNOWN) -> list[dict[str, Any]]:
+    """A picture of 60 kB every half minute, each in a connection of its own."""
+    return [
+        PICTURES
+        | {
+            "octets": 60_000, "packets": 60, "application": application,
+            "start_ms": 30_000 * i, "end_ms": 30_000 * i + 800,
+        }
+        for i in range(60)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", [route_metadata_push.CHECK, edge_face_upload.CHECK])
+def test_a_recognised_push_of_faces_fails(inventory: Inventory, check: Check) -> None:
+    found = judged(check, measurements(inventory, CAM1, CAM2, *pictures(Application.GA1400)))
+    assert found["node:cam-1"].verdict == "fail"
+    assert "GA/T 1400" in found["node:cam-1"].reason
+    assert found["node:cam-1"].evidence
+    assert found["node:cam-2"].verdict == "pass"
+    missing = judged(check, Measurements(deployment_of(), inventory))
+    assert {finding.verdict for finding in missing.values()} == {"inconclusive"}
+
+
+def test_the_shape_of_pictures_is_inferred_and_says_nothing_of_faces(inventory: Inventory) -> None:
+    evidence = measurements(inventory, CAM1, CAM2, *pictures())
+    pushed = judged(route_metadata_push.CHECK, evidence)["node:cam-1"]
+    assert (pushed.verdict, pushed.basis, pushed.confidence) == ("fail", "inferred", "low")
+    assert pushed.measured is not None
+    assert pushed.measured >= 0.9
+    upload = judged(edge_face_upload.CHECK, evidence)["node:cam-1"]
+    assert upload.verdict == "inconclusive"
+    assert "lenswatch probe" in upload.reason
+
+
+def test_pictures_inside_the_district_are_no_push_beyond_it(inventory: Inventory) -> None:
+    inside = [row | {"destination": "10.0.1.100"} for row in pictures()]
+    evidence = measurements(inventory, CAM2, *inside)
+    assert judged(route_metadata_push.CHECK, evidence)["node:cam-1"].verdict == "pass"
+
+
+def test_registration_alone_is_no_push(inventory: Inventory) -> None:
+    small = PICTURES | {"octets": 4_000, "packets": 12, "application": Application.GA1400}
+    evidence = measurements(inventory, CAM1, CAM2, small)
+    for check in (route_metadata_push.CHECK, edge_face_upload.CHECK):
+        assert judged(check, evidence)["node:cam-1"].verdict == "pass"
+
+
+def test_concentration_is_a_share_of_all_cameras(inventory: Inventory, tmp_path: Path) -> None:
+    check = route_concentration.CHECK
+    both = PUSH, {"source": "10.0.2.1", "destination": "10.9.0.1"}
+    bad = judged(check, measurements(inventory, CAM1, *both), max=0.5)["deployment"]
+    assert (bad.verdict, bad.measured) == ("fail", 1.0)
+    assert "platform receives the video of 100% of the cameras" in bad.reason
+    assert "rec-n to platform" in bad.reason
+    half = judged(check, measurements(inventory, CAM1, CAM2, PUSH), max=0.5)["deployment"]
+    assert (half.verdict, half.measured) == ("pass", 0.5)
+    hidden = {"source": "10.0.2.100", "destination": "10.9.0.1"}
+    open_ = judged(check, measurements(inventory, CAM1, CAM2, PUSH, hidden), max=0.5)["deployment"]
+    assert (open_.verdict, open_.measured) == ("inconclusive", 0.5)
+    assert open_.interval is not None
+    assert open_.interval.upper == 1.0
+    nothing = judged(check, Measurements(deployment_of(), inventory))["deployment"]
+    assert nothing.verdict == "inconclusive"
+    bare = inventory_of(tmp_path, "node_id,kind,addresses\ncam-1,camera,10.0.1.1\n")
+    assert judged(check, measurements(bare, CAM1))["deployment"].verdict == "inconclusive"
+    empty = inventory_of(tmp_path, "node_id,kind,district,addresses\nr,router,d,10.0.1.9\n")
+    assert judged(check, measurements(empty))["deployment"].verdict == "not-applicable"
+
+
+def test_media_of_a_node_that_speaks_sip_is_a_gb28181_session(inventory: Inventory) -> None:
+    call = {"source": "10.0.1.1", "destination": "10.9.0.1", "destination_port": 5060,
+            "octets": 3_000, "packets": 9}  # fmt: skip
+    media = {"source": "10.0.1.1", "destination": "10.0.1.100", "destination_port": 30_002}
+    evidence = measurements(inventory, call, media, CAM2)
+    routing = evidence.routing
+    assert routing is not None
+    named = {routing.name(int(routing.receiver[i])) for i in np.flatnonzero(routing.signalled)}
+    assert named == {"rec-n"}
