@@ -24,7 +24,7 @@ from lenswatch.policy import Control
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     """One finding a camera, and one a store for what belongs to none; ``measured`` is the count."""
-    _, unknown = _retention.finding(CHECK.id, control, "artefacts")
+    _, unknown = _retention.finding(CHECK.id, control, unit="artefacts")
     retention = measurements.retention
     if retention is None:
         yield from _retention.without_recordings(measurements, unknown)

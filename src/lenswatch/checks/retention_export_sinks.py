@@ -39,7 +39,7 @@ MOST_NAMED = 20
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     """One finding a store; ``measured`` counts rules that run and undeclared receivers."""
-    _, unknown = _retention.finding(CHECK.id, control, "rules and receivers")
+    _, unknown = _retention.finding(CHECK.id, control, unit="rules and receivers")
     retention, routing = measurements.retention, measurements.routing
     if retention is None or not retention.stores:
         yield unknown(subject="deployment", reason=_retention.NO_RECORDINGS)

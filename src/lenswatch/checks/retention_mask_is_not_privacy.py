@@ -25,7 +25,7 @@ from lenswatch.policy import Control
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
     """One finding a camera."""
-    _, unknown = _retention.finding(CHECK.id, control, "")
+    _, unknown = _retention.finding(CHECK.id, control, unit="")
     retention = measurements.retention
     if retention is None:
         yield from _retention.without_recordings(measurements, unknown)

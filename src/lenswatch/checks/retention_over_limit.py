@@ -124,10 +124,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 **about_it,
                 limit=_retention.span(limit),
             )
+            caution = _BY_COPY_TIME if by_copy else ""
             yield measured(
                 verdict=Verdict.PASS,
                 confidence=Confidence.LOW if by_copy else Confidence.HIGH,
-                reason=joined([text, _BY_COPY_TIME if by_copy else "", clocks, offsets]),
+                reason=joined([text, caution, clocks, offsets]),
             )
 
 

@@ -34,7 +34,8 @@ _MAP_MARGIN = 16.0
 _GRID_COLUMNS = 64
 
 
-def _tag(name: str, content: str = "", /, **attributes: str | float) -> str:
+def tag(name: str, content: str = "", /, **attributes: str | float) -> str:
+    """An SVG element; ``_`` in names of attributes stands for ``-``."""
     parts = [name]
     for key, value in attributes.items():
         text = f"{value:.1f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
@@ -43,8 +44,9 @@ def _tag(name: str, content: str = "", /, **attributes: str | float) -> str:
     return f"<{opening}>{content}</{name}>" if content else f"<{opening}/>"
 
 
-def _picture(width: float, height: float, label: str, body: Iterable[str], kind: str) -> str:
-    return _tag(
+def picture(width: float, height: float, label: str, body: Iterable[str], kind: str) -> str:
+    """A whole picture of a class ``kind`` with its title."""
+    return tag(
         "svg",
         f"<title>{escape(label)}</title>" + "".join(body),
         xmlns="http://www.w3.org/2000/svg",
@@ -56,7 +58,7 @@ def _picture(width: float, height: float, label: str, body: Iterable[str], kind:
 
 def _bar(body: Iterable[str]) -> str:
     """A bar that fills its table cell; the number stands in text beside it."""
-    return _tag(
+    return tag(
         "svg",
         "".join(body),
         xmlns="http://www.w3.org/2000/svg",
@@ -73,9 +75,9 @@ def range_bar(low: float, high: float) -> str:
     low, high = _percent(low), _percent(high)
     return _bar(
         [
-            _tag("rect", width="100", height="10", fill="#e8eaed", class_="track"),
-            _tag("rect", x=low, width=max(high - low, 0.0), height="10", **_fill("open")),
-            _tag("rect", width=low, height="10", **_fill("sure")),
+            tag("rect", width="100", height="10", fill="#e8eaed", class_="track"),
+            tag("rect", x=low, width=max(high - low, 0.0), height="10", **fill("open")),
+            tag("rect", width=low, height="10", **fill("sure")),
         ]
     )
 
@@ -88,9 +90,9 @@ def loss_bar(before: float, lost: float, unsure: float) -> str:
     before, lost, unsure = _percent(before), max(lost, 0.0), max(unsure, 0.0)
     return _bar(
         [
-            _tag("rect", width="100", height="10", fill="#e8eaed", class_="track"),
-            _tag("rect", x=before - lost, width=lost, height="10", **_fill("fail")),
-            _tag("rect", x=before - lost - unsure, width=unsure, height="10", **_fill("open")),
+            tag("rect", width="100", height="10", fill="#e8eaed", class_="track"),
+            tag("rect", x=before - lost, width=lost, height="10", **fill("fail")),
+            tag("rect", x=before - lost - unsure, width=unsure, height="10", **fill("open")),
         ]
     )
 
@@ -99,17 +101,17 @@ def interval_bar(finding: Finding, scale: float) -> str:
     """Measured value with its interval against the limit, on an axis from 0 to ``scale``."""
     if finding.measured is None or not scale > 0:
         return ""
-    body = [_tag("rect", y="4.5", width="100", height="1", fill="#e8eaed", class_="track")]
+    body = [tag("rect", y="4.5", width="100", height="1", fill="#e8eaed", class_="track")]
     if finding.interval is not None:
         lower = _percent(100 * finding.interval.lower / scale)
         upper = _percent(100 * finding.interval.upper / scale)
         width = max(upper - lower, 0.5)
-        body.append(_tag("rect", x=lower, y="3", width=width, height="4", **_fill("open")))
+        body.append(tag("rect", x=lower, y="3", width=width, height="4", **fill("open")))
     x = min(_percent(100 * finding.measured / scale), 99.0)
-    body.append(_tag("rect", x=x, y="1", width="1", height="8", **_fill(finding.verdict.value)))
+    body.append(tag("rect", x=x, y="1", width="1", height="8", **fill(finding.verdict.value)))
     if finding.limit is not None:
         x = min(_percent(100 * finding.limit / scale), 99.4)
-        body.append(_tag("rect", x=x, width="0.6", height="10", fill=_INK, class_="ink"))
+        body.append(tag("rect", x=x, width="0.6", height="10", fill=_INK, class_="ink"))
     return _bar(body)
 
 
@@ -134,7 +136,8 @@ _FILLS = {verdict.value: colour for verdict, colour in COLOURS.items()} | {
 }
 
 
-def _fill(kind: str) -> dict[str, str]:
+def fill(kind: str) -> dict[str, str]:
+    """Colour of a verdict, ``sure`` or ``open``, as attribute and as class."""
     return {"fill": _FILLS[kind], "class_": f"v-{kind}"}
 
 
@@ -176,13 +179,13 @@ def city_map(
     frame = _Frame(float(x.min()), float(y.max()), shrink, x, y)
     px, py = frame.place(x, y)
     gridded = len(px) > SINGLE_MARKS
-    body = [_tag("rect", width=_MAP_WIDTH, height=frame.height, fill="#f4f5f6", class_="land")]
+    body = [tag("rect", width=_MAP_WIDTH, height=frame.height, fill="#f4f5f6", class_="land")]
     body += _cells(px, py, worst, frame) if gridded else _marks(px, py, worst)
     for name, middle_lat, middle_lon in districts:
         tx, ty = frame.place(np.array([middle_lon]), np.array([middle_lat]))
         shown = name if len(name) <= 24 else name[:23] + "…"
         body.append(
-            _tag(
+            tag(
                 "text",
                 escape("".join(char if char.isprintable() else " " for char in shown)),
                 x=float(tx[0]),
@@ -195,7 +198,7 @@ def city_map(
         )
     body += _ruler(frame, distance)
     return CityMap(
-        _picture(_MAP_WIDTH, round(frame.height), label, body, "map"),
+        picture(_MAP_WIDTH, round(frame.height), label, body, "map"),
         len(px),
         int(len(placed) - len(px)),
         gridded,
@@ -243,17 +246,17 @@ def _marks(px: NDArray[np.float64], py: NDArray[np.float64], worst: NDArray[np.i
             x, y = float(px[i]), float(py[i])
             if rank < 0:
                 body.append(
-                    _tag("circle", cx=x, cy=y, r="3", fill="none", stroke=_RULE, class_="none")
+                    tag("circle", cx=x, cy=y, r="3", fill="none", stroke=_RULE, class_="none")
                 )
                 continue
             kind = VERDICTS[rank].value
             if VERDICTS[rank] is Verdict.FAIL:
-                body.append(_tag("rect", x=x - 5, y=y - 5, width="10", height="10", **_fill(kind)))
+                body.append(tag("rect", x=x - 5, y=y - 5, width="10", height="10", **fill(kind)))
             elif VERDICTS[rank] is Verdict.INCONCLUSIVE:
                 points = f"{x:.1f},{y - 6:.1f} {x + 6:.1f},{y + 5:.1f} {x - 6:.1f},{y + 5:.1f}"
-                body.append(_tag("polygon", points=points, **_fill(kind)))
+                body.append(tag("polygon", points=points, **fill(kind)))
             else:
-                body.append(_tag("circle", cx=x, cy=y, r="4.5", **_fill(kind)))
+                body.append(tag("circle", cx=x, cy=y, r="4.5", **fill(kind)))
     return body
 
 
@@ -269,11 +272,11 @@ def _cells(
     for index in np.flatnonzero(total):
         x, y = float(index % _GRID_COLUMNS) * size, float(index // _GRID_COLUMNS) * size
         box = {"x": x, "y": y, "width": size - 1, "height": size - 1}
-        body.append(_tag("rect", **box, fill="#d7dade", class_="cell"))
+        body.append(tag("rect", **box, fill="#d7dade", class_="cell"))
         share = float(failing[index] / total[index])
         if share:
             opacity = f"{0.15 + 0.85 * share:.2f}"
-            body.append(_tag("rect", **box, fill_opacity=opacity, **_fill("fail")))
+            body.append(tag("rect", **box, fill_opacity=opacity, **fill("fail")))
     return body
 
 
@@ -284,14 +287,14 @@ def _ruler(frame: _Frame, distance: Callable[[float], str]) -> list[str]:
     units = length / frame.metres(1.0)
     y = frame.height - 14.0
     return [
-        _tag(
+        tag(
             "path",
             d=f"M{_MAP_MARGIN:g} {y - 6:.1f}v6h{units:.1f}v-6",
             fill="none",
             stroke=_INK,
             class_="ruler",
         ),
-        _tag(
+        tag(
             "text",
             escape(distance(length)),
             x=_MAP_MARGIN + units + 8,

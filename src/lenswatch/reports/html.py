@@ -20,12 +20,12 @@ from markupsafe import Markup
 
 from lenswatch.errors import location
 from lenswatch.model import Problem, Verdict
-from lenswatch.reports import charts
+from lenswatch.reports import charts, network
 from lenswatch.reports.end_use import end_use
 from lenswatch.reports.language import Language
 from lenswatch.reports.output import text_output
 from lenswatch.reports.score_view import score_view
-from lenswatch.reports.summary import VERDICTS, Summary, subject_name
+from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
 from lenswatch.reports.wording import MARKS, SEVERITY_ORDER, Wording, places
 
 SHOWN_GROUPS = 40
@@ -63,7 +63,10 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
     deployment, measurements = result.measurements.deployment, result.measurements
     style, script = _inline("report.css"), _inline("report.js")
     score = score_view(result.score, result.packs, language)
-    failed = [_Control(control, wording) for control in summary.worst_controls(Verdict.FAIL)]
+    failed = [
+        _Control(control, wording, _around(summary, control, language))
+        for control in summary.worst_controls(Verdict.FAIL)
+    ]
     city = camera_map(summary, language)
     tally = [(verdict.value, summary.counts[verdict]) for verdict in VERDICTS]
     return {
@@ -89,13 +92,14 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "problems": measurements.problems,
         "exceptions": result.exceptions,
         "map": city,
+        "sankey": network.sankey(summary, language),
         "listed": summary.listed,
         "unlisted": summary.unlisted,
         "coverage": result.coverage,
         "coverage_rows": wording.coverage_rows(result),
         "coverage_sentence": wording.coverage_sentence(result),
         "meanings": wording.meanings(),
-        "methods": interval_methods(summary),
+        "methods": interval_methods(summary, language),
         "packs": [
             (pack, [_PackControl(control) for control in summary.controls_of(pack)])
             for pack in result.packs
@@ -140,11 +144,23 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
     }
 
 
+def _around(
+    summary: Summary, control: ControlSummary, language: Language
+) -> network.Surroundings | None:
+    """The network around the first failure of a control that is about routing."""
+    if not control.failed or not control.failed[0].check.startswith("route-"):
+        return None
+    return network.surroundings(summary, control.failed[0], language)
+
+
 class _Control:
     """A broken control with what the page says about it."""
 
-    def __init__(self, summary: Any, wording: Wording) -> None:
+    def __init__(
+        self, summary: Any, wording: Wording, around: network.Surroundings | None
+    ) -> None:
         self._summary = summary
+        self.around = around
         self.sentence = wording.control_sentence(summary)
         self.scale = charts.interval_scale(summary.failed)
 
@@ -203,11 +219,10 @@ def camera_map(summary: Summary, language: Language) -> charts.CityMap | None:
     )
 
 
-def interval_methods(summary: Summary) -> list[str]:
+def interval_methods(summary: Summary, language: Language) -> list[str]:
     """Names of the methods behind the intervals that the report shows."""
-    return sorted(
-        {finding.interval.method for finding in summary.listed if finding.interval is not None}
-    )
+    intervals = (finding.interval for finding in summary.listed if finding.interval is not None)
+    return [language.gettext(method) for method in sorted({one.method for one in intervals})]
 
 
 def problem_place(problem: Problem) -> str:

@@ -80,7 +80,6 @@ class Language:
         """A number with its unit; many hours also in days, shares as per cent."""
         if value is None:
             return "–"
-        unit = unit.partition(" (")[0]  # remarks on a unit are for findings.json
         if (unit in _SHARES or unit.startswith("share of ")) and 0 <= value <= 1:
             return self.percent(value)
         if unit in _HOURS:
@@ -90,7 +89,12 @@ class Language:
                 in_days = self.gettext("%(days)s days") % {"days": days}
                 text += f" ({in_days})"
             return text
-        return f"{self.number(value)}\u00a0{unit}" if unit and unit != "1" else self.number(value)
+        unit = self.unit(unit)
+        return f"{self.number(value)}\u00a0{unit}" if unit else self.number(value)
+
+    def unit(self, unit: str) -> str:
+        """Name of a unit, without the remarks on it, which are for findings.json; empty for 1."""
+        return "" if unit == "1" else self.gettext(unit.partition(" (")[0])
 
     def formatted(self, value: float, spec: str) -> str:
         """A number as :func:`format` writes it, with the separators of the locale."""

@@ -68,7 +68,7 @@ class _Content:
         deployment = result.measurements.deployment
         score = score_view(result.score, result.packs, language)
         problems = result.measurements.problems
-        methods = interval_methods(self._summary)
+        methods = interval_methods(self._summary, language)
         _ = language.gettext
         data: dict[str, Any] = {
             "language": language.code.split("-")[0],
@@ -108,8 +108,8 @@ class _Content:
             "problems": [
                 {
                     "place": problem_place(problem),
-                    "message": problem.message,
-                    "remedy": problem.remedy,
+                    "message": _(problem.message),
+                    "remedy": _(problem.remedy),
                 }
                 for problem in problems[:SHOWN_PROBLEMS]
             ],
@@ -235,7 +235,7 @@ class _Content:
             "measured": quantity(finding.measured, finding.unit),
             "limit": quantity(finding.limit, finding.unit),
             "sure": ", ".join(sure),
-            "reason": finding.reason,
+            "reason": self._language.gettext(finding.reason),
             "evidence": "; ".join(" ".join(part).strip() for part in places(finding)[:3]),
         }
 
@@ -245,7 +245,7 @@ class _Content:
             {
                 "title": _(control.title),
                 "count": self._language.number(reason.count),
-                "reason": reason.reason or _("other reasons, in findings.csv"),
+                "reason": _(reason.reason) or _("other reasons, in findings.csv"),
                 "remedy": self._wording.settles(control, reason),
             }
             for control in self._summary.worst_controls(Verdict.INCONCLUSIVE)

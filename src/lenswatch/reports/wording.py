@@ -196,7 +196,7 @@ class Wording:
             text = _("at most %(upper)s") % words
         else:
             text = _("%(lower)s to %(upper)s") % words
-            if unit and words["lower"].endswith(f"\u00a0{unit.partition(' (')[0]}"):
+            if unit and words["lower"].endswith(f"\u00a0{self._language.unit(unit)}"):
                 words["lower"] = self._language.number(interval.lower)  # the unit once
                 text = _("%(lower)s to %(upper)s") % words
         if interval.level >= 1:
@@ -210,7 +210,7 @@ class Wording:
         """What would answer an open question: the finding's own words, else more evidence."""
         control = summary.control
         if reason.remedy and (control is None or reason.remedy != control.remediation):
-            return reason.remedy
+            return self._language.gettext(reason.remedy)
         return self._evidence_for(control)
 
     def silent(self, result: AuditResult, summary: Summary) -> list[tuple[str, int, str]]:

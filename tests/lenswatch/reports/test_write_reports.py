@@ -10,8 +10,8 @@ import pytest
 from lenswatch.errors import UsageError
 from lenswatch.model import Verdict
 from lenswatch.reports import write_reports
-from lenswatch.reports.output import text_output
 from lenswatch.reports.language import languages, load_language
+from lenswatch.reports.output import text_output
 from lenswatch.reports.pdf import write_pdf
 from lenswatch.reports.score_view import STEPS, score_view
 from lenswatch.reports.summary import Summary
