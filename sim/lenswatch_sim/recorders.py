@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,18 @@ class Store:
     """What the recorder's settings promise."""
     exports: int = 0
     export_age_hours: float = 0.0
+    cleaner_hours: float = 0.0
+    """Time between two runs of the deletion, on the clock's multiples; 0: at every moment."""
+
+    @property
+    def cleaned_at(self) -> datetime:
+        """The last moment at which deletion ran."""
+        if self.cleaner_hours <= 0:
+            return self.as_of
+        step = timedelta(hours=self.cleaner_hours)
+        day = self.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+        back = (self.as_of - day) / step
+        return day + step * math.floor(back)
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ def segments(store: Store) -> list[datetime]:
     """Begins of all segments that exist at ``as_of``, oldest first.
 
     Segments begin on the clock's multiples, as recorders cut them. A store that keeps 48 hours
-    holds a segment until its begin is 48 hours old.
+    holds a segment until its begin is 48 hours old, and until the next run of its deletion.
     """
     step = timedelta(hours=store.segment_hours)
     day = store.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -50,7 +63,7 @@ def segments(store: Store) -> list[datetime]:
     if at >= store.as_of:
         at -= step
     begins = []
-    while store.as_of - at < timedelta(hours=store.retention_hours):
+    while store.cleaned_at - at < timedelta(hours=store.retention_hours):
         begins.append(at)
         at -= step
     return begins[::-1]

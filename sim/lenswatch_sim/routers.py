@@ -109,6 +109,7 @@ def _write_router(
             "records": count,
             "octets": octets,
             "packets": packets,
+            "messages": -(-count // RECORDS_A_MESSAGE[form]),
             "lost_messages": 0,
         }
     records = traffic.cut(conversations, timeout, city.seed)
@@ -133,6 +134,7 @@ def _write_router(
         "records": len(records),
         "octets": int(records["octets"].sum()),
         "packets": int(records["packets"].sum()),
+        "messages": -(-len(records) // RECORDS_A_MESSAGE[form]),
         "lost_messages": writer.lost_messages,
     }
 
@@ -156,5 +158,6 @@ def _write_sflow(
         "sampled_octets": sum(part.sampled_octets for part in sent),
         "octets": int(records["octets"].sum()),
         "packets": int(records["packets"].sum()),
+        "messages": sum(part.datagrams for part in sent),
         "lost_messages": sum(part.lost for part in sent),
     }

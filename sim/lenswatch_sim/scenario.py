@@ -67,6 +67,10 @@ DEFAULTS: dict[str, Any] = {
         "segment_hours": 2,
         # What the recorder's own settings say; None: what it does. A lie where it differs.
         "setting_hours": None,
+        # Hours between two runs of the deletion, on the clock; 0: it never lags.
+        "cleaner_hours": 0,
+        # A second store of the same footage in a plain tree keeps it so long; None: there is none.
+        "copy_hours": None,
         # Exported clips a camera that no age limit reaches, and how old their footage is.
         "exports": 0,
         "export_age_hours": 2400,

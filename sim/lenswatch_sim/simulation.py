@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -359,8 +360,18 @@ def _fill_stores(
             setting_hours=float(settings["setting_hours"] or settings["retention_hours"]),
             exports=int(settings["exports"]),
             export_age_hours=float(settings["export_age_hours"]),
+            cleaner_hours=float(settings["cleaner_hours"]),
         )
         written.append(stores.write(str(settings["system"]), store))
+        if settings["copy_hours"]:
+            copy = replace(
+                store,
+                id=f"copy-{district.name}",
+                folder=folder / f"{district.recorder}-copy",
+                retention_hours=float(settings["copy_hours"]),
+                exports=0,
+            )
+            written.append(stores.write("directory", copy))
         tell("recordings", k + 1, len(city.districts))
     if written:
         index = {"version": 1, "stores": [entry.entry for entry in written]}

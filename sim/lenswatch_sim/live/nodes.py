@@ -156,7 +156,7 @@ def _kept(
     return {
         node_id: Recording(oldest, rfc3339(as_of), limit)
         for store in stores
-        if store.entry["node"] == district.recorder
+        if store.entry["id"] == f"store-{district.name}"
         for node_id, oldest in store.oldest.items()
     }
 
