@@ -38,7 +38,8 @@ def find_pair(
         if earlier is None:
             raise ApiProblem(
                 409,
-                "No audit of this deployment succeeded before this one. Name one with `before`.",
+                "No audit of this deployment succeeded before this one. Choose another to "
+                "compare with.",
                 kind="nothing-before",
             )
         return earlier, after

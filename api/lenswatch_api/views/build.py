@@ -116,7 +116,10 @@ def sinks(routing: RoutingMeasurements, named: str) -> list[dict[str, Any]]:
     vertices = routing.conversations.vertices
     passes_on = np.zeros(vertices, np.bool_)
     passes_on[sender] = True
-    rests = np.unique(receiver[~passes_on[receiver] | routing.central[receiver]])
+    nodes = routing.conversations.nodes
+    keeps = routing.central.copy()
+    keeps[:nodes] |= routing.inventory.kind == "recorder"
+    rests = np.unique(receiver[~passes_on[receiver] | keeps[receiver]])
     is_camera = np.zeros(vertices, np.bool_)
     is_camera[routing.inventory.cameras] = True
     behind = _Behind(sender[proven], receiver[proven], is_camera)
@@ -138,7 +141,7 @@ def sinks(routing: RoutingMeasurements, named: str) -> list[dict[str, Any]]:
             name = _name(routing, via, named)
             ways.append(_way(name, len(behind.cameras(via)), octets[place], proven[place]))
         ways.sort(key=lambda way: (-way["cameras"], way["via"]))
-        inside = sink < routing.conversations.nodes
+        inside = sink < nodes
         found.append(
             {
                 "sink": _name(routing, sink, named),

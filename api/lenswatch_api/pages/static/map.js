@@ -77,6 +77,7 @@
       if (inView > SHAPES) shade();
       else { context.fillStyle = `rgb(${colours.page})`; context.fillRect(0, 0, width, height); shapes(left, top, scale); }
       scaleBar(scale);
+      if (!performance.getEntriesByName("map-drawn").length) performance.mark("map-drawn");
       status.textContent = words.cameras.replace("{shown}", inView.toLocaleString()).replace("{all}", count.toLocaleString());
     };
 
@@ -211,6 +212,5 @@
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); draw(); });
     new ResizeObserver(resize).observe(box);
     box.dataset.ready = "true";
-    performance.mark("map-ready");
   }
 }
