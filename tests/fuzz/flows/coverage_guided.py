@@ -4,7 +4,7 @@
 
 Targets: netflow5, netflow9, ipfix, sflow, packets, capture. The folder takes what libFuzzer finds;
 inputs of other versions than the target's are given the target's. What reaches new branches in
-least bytes is kept in ``corpus/`` beside this file (`minimise.py`) and replayed in every lane.
+least bytes is kept in ``corpus/`` (see `corpus`) and replayed in every lane.
 """
 
 from __future__ import annotations
