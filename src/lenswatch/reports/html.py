@@ -25,7 +25,7 @@ from lenswatch.reports.end_use import end_use
 from lenswatch.reports.language import Language
 from lenswatch.reports.output import text_output
 from lenswatch.reports.score_view import score_view
-from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
+from lenswatch.reports.summary import VERDICTS, Summary, subject_name
 from lenswatch.reports.wording import MARKS, SEVERITY_ORDER, Wording, places
 
 SHOWN_GROUPS = 40
@@ -64,7 +64,7 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
     style, script = _inline("report.css"), _inline("report.js")
     score = score_view(result.score, result.packs, language)
     failed = [
-        _Control(control, wording, _around(summary, control, language))
+        _Control(control, wording, network.network_around(summary, control, language))
         for control in summary.worst_controls(Verdict.FAIL)
     ]
     city = camera_map(summary, language)
@@ -144,21 +144,10 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
     }
 
 
-def _around(
-    summary: Summary, control: ControlSummary, language: Language
-) -> network.Surroundings | None:
-    """The network around the first failure of a control that is about routing."""
-    if not control.failed or not control.failed[0].check.startswith("route-"):
-        return None
-    return network.surroundings(summary, control.failed[0], language)
-
-
 class _Control:
     """A broken control with what the page says about it."""
 
-    def __init__(
-        self, summary: Any, wording: Wording, around: network.Surroundings | None
-    ) -> None:
+    def __init__(self, summary: Any, wording: Wording, around: network.Surroundings | None) -> None:
         self._summary = summary
         self.around = around
         self.sentence = wording.control_sentence(summary)

@@ -17,7 +17,7 @@ from lenswatch.measurements.routing import RoutingMeasurements
 from lenswatch.model import Finding
 from lenswatch.reports.charts import fill, picture, tag
 from lenswatch.reports.language import Language
-from lenswatch.reports.summary import Summary
+from lenswatch.reports.summary import ControlSummary, Summary
 
 _WIDTH = 400.0
 _INK = "#1c1f24"
@@ -30,6 +30,8 @@ _TALL = 260.0
 SHOWN_DISTRICTS, SHOWN_SINKS = 12, 8
 _NEIGHBOURS = 5
 _LONGEST_NAME = 26
+_WORTH_SHOWING = 0.001
+"""Share of all octets from which «other places» is drawn: headers of packets are no destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,9 @@ def sankey(summary: Summary, language: Language) -> Sankey | None:
     central = [found.sinks[k].central for k in shown]
     rest = matrix[:, len(shown) :].sum(axis=1)
     columns = matrix[:, : len(shown)]
-    if float(rest.sum()) > 0:
+    if float(rest.sum()) > _WORTH_SHOWING * total:
         columns = np.concatenate([columns, rest[:, None]], axis=1)
-        right.append(_("other places, or kept on the way"))
+        right.append(_("elsewhere, or kept"))
         central.append(False)
     label = _("From districts to the places where their cameras' video comes to rest")
     shares = columns / np.maximum(matrix.sum(axis=1, keepdims=True), 1.0)
@@ -101,8 +103,8 @@ def _sentence(routing: RoutingMeasurements, language: Language) -> str:
     found, _ = routing.centralisation, language.gettext
     assert found is not None
     text = _(
-        "%(share)s of the cameras whose video was seen reach the largest sink that serves more than "
-        "one district. Distance to a network in which every camera has a sink of its own: "
+        "%(share)s of the cameras whose video was seen reach the largest sink that serves more "
+        "than one district. Distance to a network in which every camera has a sink of its own: "
         "%(distance)s; Gini coefficient over the sinks: %(gini)s; in clear: %(clear)s."
     ) % {
         "share": language.percent(found.largest_share),
@@ -119,15 +121,22 @@ def _sentence(routing: RoutingMeasurements, language: Language) -> str:
         )
         text += " " + language.ngettext(
             "Without this link %(share)s of central collection ends: %(links)s.",
-            "Without these %(n)s links %(share)s of central collection ends: %(links)s.",
+            "Without these links %(share)s of central collection ends: %(links)s.",
             len(cut),
-        ) % {"n": len(cut), "share": language.percent(cut[-1][1]), "links": names}
+        ) % {"share": language.percent(cut[-1][1]), "links": names}
     return text
 
 
-def surroundings(
-    summary: Summary, finding: Finding, language: Language
+def network_around(
+    summary: Summary, control: ControlSummary, language: Language
 ) -> Surroundings | None:
+    """Around the first failure of a control, where it is one of routing."""
+    if not control.failed or not control.failed[0].check.startswith("route-"):
+        return None
+    return surroundings(summary, control.failed[0], language)
+
+
+def surroundings(summary: Summary, finding: Finding, language: Language) -> Surroundings | None:
     """Who sends media to a finding's node, whom it sends to, and where a proven path goes on.
 
     None where the finding is about no node, or no media was seen at it.
@@ -261,11 +270,11 @@ def _draw_around(
     own = len(levels)
     levels.append([(routing.name(row), "ink")])
     chosen = out[:2].tolist()
-    levels.append([(routing.name(int(routing.receiver[i])), _kind(routing, int(i))) for i in chosen])
+    receivers = [(routing.name(int(routing.receiver[i])), _kind(routing, i)) for i in chosen]
     if len(out) > 2:
-        levels[-1].append((f"+ {len(out) - 2}", "open"))
-    for vertex in onward:
-        levels.append([(routing.name(int(vertex)), "fail")])
+        receivers.append((f"+ {len(out) - 2}", "open"))
+    levels.append(receivers)
+    levels += [[(routing.name(int(vertex)), "fail")] for vertex in onward]
     body, labels = [], []
     step = 62.0
     for depth, level in enumerate(levels):
@@ -277,17 +286,18 @@ def _draw_around(
                 # towards the node from above all senders, from the node to every receiver
                 starts = range(len(above)) if depth <= own else [0]
                 for start in starts:
-                    dashed = (depth == own + 1 and k < len(chosen)
-                              and not routing.proven[chosen[k]]) or (depth > own + 1 and not proven)  # fmt: skip
+                    doubtful = depth > own + 1 and not proven
+                    if depth == own + 1 and k < len(chosen):
+                        doubtful = not routing.proven[chosen[k]]
                     body.append(
                         tag(
                             "line",
                             x1=_WIDTH * (start + 0.5) / len(above),
-                            y1=y - step + 12,
+                            y1=y - step + 28,
                             x2=x,
                             y2=y - 12,
                             stroke=_INK,
-                            stroke_dasharray="5 4" if dashed else "none",
+                            stroke_dasharray="5 4" if doubtful else "none",
                             class_="ruler",
                         )
                     )

@@ -17,6 +17,7 @@ from lenswatch.model import Finding, Verdict
 from lenswatch.reports.end_use import end_use
 from lenswatch.reports.html import camera_map, interval_methods, problem_place
 from lenswatch.reports.language import Language
+from lenswatch.reports.network import network_around, sankey
 from lenswatch.reports.output import write_bytes
 from lenswatch.reports.score_view import ScoreRow, score_view
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
@@ -152,6 +153,9 @@ class _Content:
             "digest": result.bundle_digest,
             "as-of": language.moment(deployment.as_of),
         }
+        flows = sankey(self._summary, language)
+        if flows is not None:
+            data["sankey"], data["sankey-text"] = flows.svg, flows.sentence
         city = camera_map(self._summary, language)
         if city is not None:
             data["map"] = city.svg
@@ -214,7 +218,9 @@ class _Content:
 
     def _failed(self, control: ControlSummary) -> dict[str, Any]:
         more = control.counts[Verdict.FAIL] - min(len(control.failed), SHOWN_ROWS)
-        return {
+        around = network_around(self._summary, control, self._language)
+        picture = {"around": around.svg, "around-text": around.sentence} if around else {}
+        return picture | {
             "id": control.id,
             "title": self._language.gettext(control.title),
             "severity": self._wording.severities[control.severity.value],
@@ -356,6 +362,14 @@ class _Content:
             "nodes": _("Nodes"),
             "vendor": _("Vendor"),
             "model": _("Model"),
+            "network": _("Where the video goes"),
+            "network-alt": _(
+                "From districts to the places where their cameras' video comes to rest"
+            ),
+            "network-note": _(
+                "Over proven hops only. Where a recorder passes video on, octets are attributed in "
+                "proportion: an estimate."
+            ),
             "map": _("Map of the cameras"),
             "map-alt": _("Map of the cameras, marked by the worst verdict about each"),
             "rests-on": _("What this rests on"),
@@ -375,12 +389,15 @@ class _Content:
         }
 
 
+_PICTURES = ("map", "sankey", "around")
+
+
 def _clean(value: Any) -> Any:
     """Text without control characters, long words given places where a line may break."""
     if isinstance(value, dict):
         return {
             key: item
-            if key == "map" and isinstance(item, str) and item.startswith("<svg")
+            if key in _PICTURES and isinstance(item, str) and item.startswith("<svg")
             else _clean(item)
             for key, item in value.items()
         }
