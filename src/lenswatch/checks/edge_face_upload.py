@@ -16,7 +16,7 @@ from functools import partial
 from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.model import Basis, Confidence, Finding, Verdict
+from lenswatch.model import Basis, Confidence, Finding, Verdict, sentence
 from lenswatch.policy import Control
 
 POSSIBLE = 0.1
@@ -50,28 +50,32 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 subject=subject,
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
-                reason=f"It pushes over GA/T 1400: {_routing.describe_all(routing, pushes)}.",
+                reason=sentence(
+                    "It pushes over GA/T 1400: {links}.",
+                    links=_routing.describe_all(routing, pushes),
+                ),
                 measured=float(len(pushes)),
                 evidence=tuple(_routing.reference(routing, link) for link in pushes[:20]),
             )
         elif chance > POSSIBLE:
             yield unknown(
                 subject=subject,
-                reason=(
-                    f"It sends what may be single pictures, with a chance of {chance:.0%}. Whether "
+                reason=sentence(
+                    "It sends what may be single pictures, with a chance of {chance:.0%}. Whether "
                     "faces bring them about, lenswatch probe tells from a capture beside the "
-                    "camera."
+                    "camera.",
+                    chance=chance,
                 ),
                 basis=Basis.INFERRED,
             )
         elif doubt := routing.vantage.doubt(row):
-            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
+            yield unknown(subject=subject, reason=_routing.unseen(doubt))
         else:
             yield finding(
                 subject=subject,
                 verdict=Verdict.PASS,
                 confidence=Confidence.MEDIUM,
-                reason="Nothing it sends looks like single pictures.",
+                reason=sentence("Nothing it sends looks like single pictures."),
                 measured=0.0,
             )
 

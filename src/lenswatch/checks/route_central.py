@@ -17,22 +17,33 @@ from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.routing import InferredPath, Link, RoutingMeasurements
-from lenswatch.model import Basis, Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.model import (
+    Basis,
+    Confidence,
+    EvidenceRef,
+    Finding,
+    Interval,
+    Verdict,
+    joined,
+    sentence,
+)
 from lenswatch.policy import Control
 
-_NO_DISTRICT = (
+_NO_DISTRICT = sentence(
     "The inventory gives no district for this camera, so «wider than its district» cannot be "
     "judged."
 )
-_INFERRED_ONLY = (
+_WIDER = sentence("That sink serves more than this camera's district.")
+_INFERRED_ONLY = sentence(
     "A relay that takes this camera's video sends media to a central sink without declaring it; "
     "whether this camera is in it is not proven."
 )
 
-_TOO_COARSE = " Correlation cannot tell either: {doubt}."
-_NOT_LINKED = " Nothing that leaves the relay follows this camera's video closely enough to say so."
+_NOT_LINKED = sentence(
+    "Nothing that leaves the relay follows this camera's video closely enough to say so."
+)
 
-_MIRRORED = (
+_MIRRORED = sentence(
     "A router that may carry this camera's traffic sends copies of packets to another host "
     "(route-mirrored); a tunnel hides whose they are."
 )
@@ -85,19 +96,19 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 evidence=_evidence(routing, inferred),
             )
         elif routing.may_reach_central[row]:
-            more = _TOO_COARSE.format(doubt=routing.relays.doubt) if routing.relays.doubt else ""
-            if routing.relays.pairs and not more:
-                more = _NOT_LINKED
-            yield unknown(subject=subject, reason=_INFERRED_ONLY + more, basis=Basis.INFERRED)
+            reason = joined([_INFERRED_ONLY, _why_not_linked(routing)])
+            yield unknown(subject=subject, reason=reason, basis=Basis.INFERRED)
         elif routing.mirrored[row]:
             yield unknown(subject=subject, reason=_MIRRORED, basis=Basis.INFERRED)
         elif doubt := routing.vantage.doubt(row):
-            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
+            yield unknown(subject=subject, reason=_routing.unseen(doubt))
         else:
             yield finding(
                 subject=subject,
                 verdict=Verdict.PASS,
-                reason="In the flows seen, its video reaches no sink beyond its district.",
+                reason=sentence(
+                    "In the flows seen, its video reaches no sink beyond its district."
+                ),
                 confidence=Confidence.HIGH,
                 measured=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
@@ -105,14 +116,35 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
 
 
 def _tell_inferred(routing: RoutingMeasurements, path: InferredPath) -> str:
-    names = " to ".join(routing.name(vertex) for vertex in path.vertices[1:])
+    names = joined(map(routing.name, path.vertices[1:]), "{first} to {second}")
     delay = ", ".join(f"{link.delay_s:.0f}" for link in path.links)
-    mixed = " mixed with others" if any(link.mixed for link in path.links) else ""
-    return (
-        f"What leaves {names} follows this camera's video{mixed}, {delay} s behind it. Inferred "
-        f"from records of {routing.relays.bin_s:.0f} s: of such links at most "
-        f"{path.q_value:.2%} are expected to be wrong, {routing.relays.pairs} pairs compared."
+    if any(link.mixed for link in path.links):
+        follows = sentence(
+            "What leaves {relays} follows this camera's video mixed with others, {delay} s behind "
+            "it.",
+            relays=names,
+            delay=delay,
+        )
+    else:
+        follows = sentence(
+            "What leaves {relays} follows this camera's video, {delay} s behind it.",
+            relays=names,
+            delay=delay,
+        )
+    inferred = sentence(
+        "Inferred from records of {width:.0f} s: of such links at most {wrong:.2%} are expected to "
+        "be wrong, {pairs} pairs compared.",
+        width=routing.relays.bin_s,
+        wrong=path.q_value,
+        pairs=routing.relays.pairs,
     )
+    return joined([follows, inferred])
+
+
+def _why_not_linked(routing: RoutingMeasurements) -> str:
+    if routing.relays.doubt:
+        return sentence("Correlation cannot tell either: {doubt}.", doubt=routing.relays.doubt)
+    return _NOT_LINKED if routing.relays.pairs else ""
 
 
 def _evidence(routing: RoutingMeasurements, path: InferredPath) -> tuple[EvidenceRef, ...]:
@@ -130,12 +162,18 @@ def _links_along(routing: RoutingMeasurements, path: list[int]) -> list[Link]:
 
 
 def _tell(routing: RoutingMeasurements, path: list[int], links: list[Link]) -> str:
-    via = "directly" if len(path) == 2 else f"through {len(path) - 2} declared relay(s)"
-    hops = "; then ".join(_routing.describe(routing, link) for link in links)
-    return (
-        f"Its video reaches {routing.name(path[-1])} {via}: {hops}. "
-        "That sink serves more than this camera's district."
-    )
+    hops = joined((_routing.describe(routing, link) for link in links), "{first}; then {second}")
+    sink, relays = routing.name(path[-1]), len(path) - 2
+    if relays:
+        reaches = sentence(
+            "Its video reaches {sink} through {count} declared relay(s): {hops}.",
+            sink=sink,
+            count=relays,
+            hops=hops,
+        )
+    else:
+        reaches = sentence("Its video reaches {sink} directly: {hops}.", sink=sink, hops=hops)
+    return joined([reaches, _WIDER])
 
 
 CHECK = Check(

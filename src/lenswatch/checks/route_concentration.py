@@ -11,12 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.centralisation import Centralisation
 from lenswatch.measurements.routing import RoutingMeasurements
-from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict
+from lenswatch.model import (
+    Basis,
+    Confidence,
+    Finding,
+    Interval,
+    Verdict,
+    counted,
+    joined,
+    sentence,
+)
 from lenswatch.policy import Control
 
 
@@ -45,14 +53,18 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         yield finding(
             verdict=Verdict.NOT_APPLICABLE,
             confidence=Confidence.HIGH,
-            reason="The inventory has no camera.",
+            reason=sentence("The inventory has no camera."),
         )
         return
     if routing is None:
-        yield unknown(reason=_routing.NO_FLOWS.replace("this node sends", "cameras send"))
+        yield unknown(
+            reason=sentence("The bundle holds no flow records, so where cameras send is not known.")
+        )
         return
     if coded is None:
-        yield unknown(reason="The inventory gives no districts, so no sink is known to be central.")
+        yield unknown(
+            reason=sentence("The inventory gives no districts, so no sink is known to be central.")
+        )
         return
     found = routing.centralisation
     low = found.largest_share * found.cameras / len(cameras) if found else 0.0
@@ -77,9 +89,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         )
     elif high > limit:
         yield unknown(
-            reason=(
-                f"{low:.0%} of the cameras are proven to reach one central sink, but up to "
-                f"{high:.0%} may: relays hide what they carry, or flows are missing."
+            reason=sentence(
+                "{low:.0%} of the cameras are proven to reach one central sink, but up to "
+                "{high:.0%} may: relays hide what they carry, or flows are missing.",
+                low=low,
+                high=high,
             ),
             basis=Basis.INFERRED,
             measured=low,
@@ -89,7 +103,10 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         yield finding(
             verdict=Verdict.PASS,
             confidence=Confidence.HIGH,
-            reason=f"No sink beyond a district receives more than {low:.0%} of the cameras.",
+            reason=sentence(
+                "No sink beyond a district receives more than {share:.0%} of the cameras.",
+                share=low,
+            ),
             measured=low,
             interval=interval,
         )
@@ -97,21 +114,28 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
 
 def _tell(routing: RoutingMeasurements, found: Centralisation, share: float) -> str:
     sink = next(sink for sink in found.sinks if sink.central)
-    text = (
-        f"{routing.name(sink.vertex)} receives the video of {share:.0%} of the cameras, from "
-        f"{sink.districts} districts. Distance to the decentralised reference "
-        f"{found.distance:.2f}, Gini {found.gini:.2f}."
+    text = sentence(
+        "{sink} receives the video of {share:.0%} of the cameras, from {districts} districts. "
+        "Distance to the decentralised reference {distance:.2f}, Gini {gini:.2f}.",
+        sink=routing.name(sink.vertex),
+        share=share,
+        districts=sink.districts,
+        distance=found.distance,
+        gini=found.gini,
     )
-    if found.cuts:
-        named = ", ".join(
-            f"{routing.name(int(routing.sender[link]))} to "
-            f"{routing.name(int(routing.receiver[link]))}"
-            for link, _ in found.cuts[:3]
-        )
-        ended = found.cuts[:3][-1][1]
-        many = "this link" if len(found.cuts) == 1 else f"these {min(len(found.cuts), 3)} links"
-        text += f" Without {many}, {ended:.0%} of central collection ends: {named}."
-    return text
+    cuts = found.cuts[:3]
+    if not cuts:
+        return text
+    ends = [(int(routing.sender[link]), int(routing.receiver[link])) for link, _ in cuts]
+    named = [joined(map(routing.name, pair), "{first} to {second}") for pair in ends]
+    without = counted(
+        "Without this link, {share:.0%} of central collection ends: {links}.",
+        "Without these {count} links, {share:.0%} of central collection ends: {links}.",
+        count=len(cuts),
+        share=cuts[-1][1],
+        links=joined(named, "{first}, {second}"),
+    )
+    return joined([text, without])
 
 
 CHECK = Check(

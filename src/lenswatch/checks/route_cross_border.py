@@ -16,7 +16,7 @@ from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.routing import RoutingMeasurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 
@@ -45,36 +45,47 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         if not own:
             yield unknown(
                 subject=subject,
-                reason="Neither the inventory nor the deployment says which country it is in.",
+                reason=sentence(
+                    "Neither the inventory nor the deployment says which country it is in."
+                ),
             )
             continue
         abroad, unclear = _receivers(routing, row, own)
         if abroad:
-            names = ", ".join(f"{routing.name(vertex)} ({place})" for vertex, place in abroad)
+            names = [f"{routing.name(vertex)} ({place})" for vertex, place in abroad]
             yield finding(
                 subject=subject,
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
-                reason=f"Its video leaves {own} and reaches {names}.",
+                reason=sentence(
+                    "Its video leaves {country} and reaches {receivers}.",
+                    country=own,
+                    receivers=joined(names, "{first}, {second}"),
+                ),
                 measured=float(len(abroad)),
                 interval=Interval(len(abroad), len(abroad) + len(unclear), 1.0, "seen .. possible"),
             )
         elif unclear:
-            names = ", ".join(routing.name(vertex) for vertex in unclear)
+            names = [routing.name(vertex) for vertex in unclear]
             yield unknown(
                 subject=subject,
-                reason=f"Its video reaches {names}, whose country the inventory does not tell.",
+                reason=sentence(
+                    "Its video reaches {receivers}, whose country the inventory does not tell.",
+                    receivers=joined(names, "{first}, {second}"),
+                ),
                 measured=0.0,
                 interval=Interval(0.0, len(unclear), 1.0, "seen .. possible"),
             )
         elif doubt := routing.vantage.doubt(row):
-            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
+            yield unknown(subject=subject, reason=_routing.unseen(doubt))
         else:
             yield finding(
                 subject=subject,
                 verdict=Verdict.PASS,
                 confidence=Confidence.HIGH,
-                reason=f"Every receiver its video was seen to reach is in {own}.",
+                reason=sentence(
+                    "Every receiver its video was seen to reach is in {country}.", country=own
+                ),
                 measured=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
             )

@@ -18,7 +18,7 @@ from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.routing import RoutingMeasurements
-from lenswatch.model import Basis, Confidence, Finding, Verdict
+from lenswatch.model import Basis, Confidence, Finding, Verdict, sentence
 from lenswatch.policy import Control
 
 SURE, POSSIBLE = 0.9, 0.1
@@ -50,12 +50,14 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         best = max(links, key=lambda i: (float(routing.pictures[i]), -i), default=None)
         chance = 0.0 if best is None else float(routing.pictures[best])
         if seen:
-            named = _routing.describe_all(routing, [routing.link(i) for i in seen])
             yield finding(
                 subject=subject,
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
-                reason=f"It pushes faces or snapshots (GA/T 1400, recognised): {named}.",
+                reason=sentence(
+                    "It pushes faces or snapshots (GA/T 1400, recognised): {links}.",
+                    links=_routing.describe_all(routing, [routing.link(i) for i in seen]),
+                ),
                 measured=1.0,
                 evidence=tuple(_routing.reference(routing, routing.link(i)) for i in seen[:20]),
             )
@@ -66,9 +68,11 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 verdict=Verdict.FAIL,
                 confidence=Confidence.LOW,
                 basis=Basis.INFERRED,
-                reason=(
-                    f"By its shape it pushes single pictures, with a chance of {chance:.0%}: "
-                    f"{_routing.describe(routing, link)}."
+                reason=sentence(
+                    "By its shape it pushes single pictures, with a chance of {chance:.0%}: "
+                    "{link}.",
+                    chance=chance,
+                    link=_routing.describe(routing, link),
                 ),
                 measured=chance,
                 evidence=(_routing.reference(routing, link),),
@@ -76,21 +80,23 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         elif best is not None and chance > POSSIBLE:
             yield unknown(
                 subject=subject,
-                reason=(
-                    f"What it sends to {routing.name(int(routing.receiver[best]))} may be single "
-                    f"pictures, with a chance of {chance:.0%}; a capture beside it would tell more."
+                reason=sentence(
+                    "What it sends to {receiver} may be single pictures, with a chance of "
+                    "{chance:.0%}; a capture beside it would tell more.",
+                    receiver=routing.name(int(routing.receiver[best])),
+                    chance=chance,
                 ),
                 basis=Basis.INFERRED,
                 measured=chance,
             )
         elif doubt := routing.vantage.doubt(row):
-            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
+            yield unknown(subject=subject, reason=_routing.unseen(doubt))
         else:
             yield finding(
                 subject=subject,
                 verdict=Verdict.PASS,
                 confidence=Confidence.MEDIUM,
-                reason="Nothing it sends beyond its district looks like single pictures.",
+                reason=sentence("Nothing it sends beyond its district looks like single pictures."),
                 measured=chance,
             )
 

@@ -16,7 +16,7 @@ import numpy as np
 from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 
@@ -41,25 +41,27 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         links = [routing.link(i) for i in routing.mirrors if routing.sender[i] == row]
         count = float(len(links))
         if links:
-            named = "; ".join(_routing.describe(routing, link) for link in links)
+            named = joined(
+                (_routing.describe(routing, link) for link in links), "{first}; {second}"
+            )
             yield finding(
                 subject=subject,
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
-                reason=f"Under its own address it sends {named}.",
+                reason=sentence("Under its own address it sends {links}.", links=named),
                 measured=count,
                 interval=Interval(count, count, 1.0, "seen in the flows"),
                 evidence=tuple(_routing.reference(routing, link) for link in links),
             )
         elif doubt := routing.vantage.doubt(row):
-            yield unknown(subject=subject, reason=f"It was not seen to. {doubt}")
+            yield unknown(subject=subject, reason=_routing.unseen(doubt))
         else:
             yield finding(
                 subject=subject,
                 verdict=Verdict.PASS,
                 # a mirror to a port of the same device crosses no exporter
                 confidence=Confidence.MEDIUM,
-                reason="It was not seen to send copies of packets to another host.",
+                reason=sentence("It was not seen to send copies of packets to another host."),
                 measured=0.0,
                 interval=Interval(0.0, 0.0, 1.0, "seen in the flows"),
             )

@@ -17,7 +17,7 @@ from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.content import Carries
 from lenswatch.measurements.routing import RoutingMeasurements
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, sentence
 from lenswatch.policy import Control
 
 
@@ -47,7 +47,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             continue
         media = [i for i in routing.links_from(row) if routing.carries[i] == Carries.MEDIA]
         if not media:
-            reason = "It was not seen to send media."
+            reason = sentence("It was not seen to send media.")
             if inventory.kind[row] == "camera" or routing.vantage.doubt(row):
                 yield unknown(subject=subject, reason=reason)
             else:
@@ -83,15 +83,18 @@ def _tell(
     routing: RoutingMeasurements, media: list[int], verdict: Verdict, low: float, high: float
 ) -> str:
     if verdict is Verdict.PASS:
-        return "All media it was seen to send goes over encrypted transports."
+        return sentence("All media it was seen to send goes over encrypted transports.")
     if verdict is Verdict.INCONCLUSIVE:
-        return (
-            f"{high:.0%} of its media goes over transports that flow records do not tell; a short "
-            "capture beside the camera would."
+        return sentence(
+            "{share:.0%} of its media goes over transports that flow records do not tell; a short "
+            "capture beside the camera would.",
+            share=high,
         )
     clear = max(media, key=lambda i: (routing.clear_octets[i], -i))
-    return (
-        f"{low:.0%} of its media goes in clear: {_routing.describe(routing, routing.link(clear))}."
+    return sentence(
+        "{share:.0%} of its media goes in clear: {link}.",
+        share=low,
+        link=_routing.describe(routing, routing.link(clear)),
     )
 
 

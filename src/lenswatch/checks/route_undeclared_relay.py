@@ -14,7 +14,7 @@ from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.content import Carries
 from lenswatch.measurements.routing import Link, RoutingMeasurements
-from lenswatch.model import Finding
+from lenswatch.model import Finding, sentence
 from lenswatch.policy import Control
 
 
@@ -43,9 +43,12 @@ def _onward(routing: RoutingMeasurements, row: int) -> list[Link]:
 
 def _tell(routing: RoutingMeasurements, links: list[Link]) -> str:
     if not links:
-        return "It was not seen to pass media on to anyone but its declared upstream."
-    named = _routing.describe_all(routing, links)
-    return f"It passes media on to {len(links)} receiver(s) that are not its upstream: {named}."
+        return sentence("It was not seen to pass media on to anyone but its declared upstream.")
+    return sentence(
+        "It passes media on to {count} receiver(s) that are not its upstream: {links}.",
+        count=len(links),
+        links=_routing.describe_all(routing, links),
+    )
 
 
 CHECK = Check(

@@ -15,7 +15,7 @@ from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.content import Carries
 from lenswatch.measurements.routing import Link, RoutingMeasurements
-from lenswatch.model import Confidence, Finding
+from lenswatch.model import Confidence, Finding, sentence
 from lenswatch.policy import Control
 
 
@@ -51,9 +51,12 @@ def _undeclared_links(routing: RoutingMeasurements, row: int) -> list[Link]:
 
 def _tell(routing: RoutingMeasurements, links: list[Link]) -> str:
     if not links:
-        return "Everything it was seen to send goes to declared receivers."
-    named = _routing.describe_all(routing, links)
-    return f"It sends to {len(links)} undeclared receiver(s): {named}."
+        return sentence("Everything it was seen to send goes to declared receivers.")
+    return sentence(
+        "It sends to {count} undeclared receiver(s): {links}.",
+        count=len(links),
+        links=_routing.describe_all(routing, links),
+    )
 
 
 def _is_undeclared(routing: RoutingMeasurements, position: int) -> bool:

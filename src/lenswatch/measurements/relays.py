@@ -19,6 +19,7 @@ from lenswatch.evidence.inventory import Inventory
 from lenswatch.measurements.content import MEDIA_OCTETS, MEDIA_PACKET_OCTETS
 from lenswatch.measurements.conversations import Conversations, address_index
 from lenswatch.measurements.relay_links import PLAIN_RATIO, bin_streams, link_streams, unmix
+from lenswatch.model import joined, sentence
 from lenswatch_kernels.address_lookup import find_owner
 from lenswatch_kernels.running_sums import RunningSums
 
@@ -206,13 +207,17 @@ def infer_links(
             continue
         width, taken, sent = _series(streams, columns, ins, outs)
         if width == 0.0:
-            doubts.append("the relay's inputs and outputs were not seen at the same time")
+            doubts.append(sentence("the relay's inputs and outputs were not seen at the same time"))
             continue
         widest = max(widest, width)
         links, tested, smallest = _links_of(relay, streams, ins, outs, taken, sent, width)
         if smallest * len(tested) > FALSE_DISCOVERIES * len(outs):
             doubts.append(
-                f"records of {width:.0f} s are too coarse to tell {len(ins)} stream(s) apart"
+                sentence(
+                    "records of {width:.0f} s are too coarse to tell {count} stream(s) apart",
+                    width=width,
+                    count=len(ins),
+                )
             )
         found += links
         chances.append(tested)
@@ -223,7 +228,7 @@ def infer_links(
         for one, q in zip(found, rates, strict=True)
         if q <= FALSE_DISCOVERIES
     )
-    return RelayLinks(kept, len(tested), widest, "; ".join(dict.fromkeys(doubts)))
+    return RelayLinks(kept, len(tested), widest, joined(dict.fromkeys(doubts), "{first}; {second}"))
 
 
 def _series(
