@@ -20,6 +20,7 @@ import lenswatch_api.keys.endpoints
 import lenswatch_api.operations.endpoints
 import lenswatch_api.packs.endpoints
 import lenswatch_api.reports.endpoints
+import lenswatch_api.tenants.endpoints
 import lenswatch_api.uploads.endpoints
 import lenswatch_api.views.endpoints
 from lenswatch_api import conditional, openapi, problems
@@ -30,6 +31,7 @@ from lenswatch_api.database import Database
 from lenswatch_api.dependencies import ServiceState
 from lenswatch_api.metrics import Metrics
 from lenswatch_api.middleware import BodyLimit, Observed, SecurityHeaders
+from lenswatch_api.oidc import Verifier
 from lenswatch_api.pages import endpoints as pages
 from lenswatch_api.settings import Settings
 from lenswatch_api.throttle import Throttle
@@ -54,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         metrics=metrics,
         requests=Throttle(settings.limits.requests_per_minute),
         failed_logins=Throttle(settings.limits.failed_logins_per_minute),
+        verifier=None if settings.oidc is None else Verifier(settings.oidc),
         jobs=Jobs(settings, database, metrics),
     )
 
@@ -90,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         lenswatch_api.reports.endpoints,
         lenswatch_api.packs.endpoints,
         lenswatch_api.keys.endpoints,
+        lenswatch_api.tenants.endpoints,
         lenswatch_api.operations.endpoints,
     ):
         api.include_router(module.router)

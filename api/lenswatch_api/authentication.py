@@ -27,7 +27,8 @@ _SECRET_CHARACTERS = 43  # token_urlsafe(32)
 _bearer = HTTPBearer(
     auto_error=False,
     scheme_name="api key",
-    description="An API key, `Authorization: Bearer lw_...`. The scope in brackets is needed.",
+    description="An API key, `Authorization: Bearer lw_...`, or a token of the identity provider "
+    "that the service trusts. The scope in brackets is needed.",
 )
 _cookie = APIKeyCookie(
     name=SESSION_COOKIE,
@@ -110,6 +111,7 @@ def _principal(key: ApiKey | None) -> Principal | None:
         tenant_id=key.tenant_id,
         role=Role(key.role),
         vendor=key.vendor,
+        narrowed=None if key.scopes is None else frozenset(map(Scope, key.scopes)),
     )
 
 
@@ -157,7 +159,11 @@ def authenticate(
     refuse_guessing(state, request)
     principal = None
     if credentials is not None:
-        principal = principal_of_key(state.database, credentials.credentials)
+        token = credentials.credentials
+        if state.verifier is not None and token.count(".") == 2:
+            principal = state.verifier.principal(state.database, token)
+        else:
+            principal = principal_of_key(state.database, token)
     elif cookie is not None and len(cookie) == _SECRET_CHARACTERS:
         principal = principal_of_session(state.database, cookie)
         if principal is not None:
@@ -175,9 +181,7 @@ def authenticate(
         raise _slow_down(wait, "This key sends requests faster than its limit.")
     missing = [name for name in required.scopes if Scope(name) not in principal.scopes]
     if missing:
-        raise ApiProblem(
-            403, f"The role {principal.role.value} does not include the scope {missing[0]}."
-        )
+        raise ApiProblem(403, principal.why_not(Scope(missing[0])))
     request.state.principal = principal
     return principal
 

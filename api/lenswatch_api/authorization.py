@@ -21,6 +21,7 @@ class Scope(StrEnum):
     REPORTS_READ = "reports:read"
     KEYS_ADMIN = "keys:admin"
     ACCESS_LOG_READ = "access-log:read"
+    TENANTS_ADMIN = "tenants:admin"
 
 
 class Role(StrEnum):
@@ -31,6 +32,7 @@ class Role(StrEnum):
     TESTER = "tester"
     VENDOR = "vendor"
     READER = "reader"
+    OPERATOR = "operator"
 
 
 _READER = frozenset(
@@ -55,7 +57,9 @@ SCOPES: dict[Role, frozenset[Scope]] = {
     Role.READER: _READER,
     Role.TESTER: _TESTER,
     Role.AUDITOR: _TESTER | {Scope.EVIDENCE_DELETE, Scope.ACCESS_LOG_READ},
-    Role.ADMIN: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope) - {Scope.TENANTS_ADMIN},
+    # runs the service for others: makes tenants and sees nothing of them
+    Role.OPERATOR: frozenset({Scope.TENANTS_ADMIN}),
 }
 
 
@@ -69,8 +73,17 @@ class Principal:
     role: Role
     vendor: str | None = None
     """Set for role vendor: the only vendor whose findings it sees."""
+    narrowed: frozenset[Scope] | None = None
+    """Set where the key may do less than its role."""
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """What its role allows."""
-        return SCOPES[self.role]
+        """What its role allows, as far as the key does."""
+        allowed = SCOPES[self.role]
+        return allowed if self.narrowed is None else allowed & self.narrowed
+
+    def why_not(self, scope: Scope) -> str:
+        """Why it may not do something, in words."""
+        if scope in SCOPES[self.role]:
+            return f"This key was made without the scope {scope.value}."
+        return f"The role {self.role.value} does not include the scope {scope.value}."

@@ -14,6 +14,7 @@ from lenswatch_api.throttle import Throttle
 
 if TYPE_CHECKING:
     from lenswatch_api.audits.jobs import Jobs
+    from lenswatch_api.oidc import Verifier
 
 
 @dataclass(slots=True)
@@ -25,6 +26,8 @@ class ServiceState:
     metrics: Metrics
     requests: Throttle
     failed_logins: Throttle
+    verifier: Verifier | None
+    """None where no identity provider is trusted."""
     jobs: Jobs
 
 

@@ -39,6 +39,7 @@ def install(app: FastAPI) -> None:
                         {"name": "audits", "description": "Durable jobs over a bundle."},
                         {"name": "results", "description": "Findings, scores and reports."},
                         {"name": "keys", "description": "Who may do what."},
+                        {"name": "tenants", "description": "Organisations that share the service."},
                         {"name": "operations", "description": "Running the service."},
                     ],
                 )

@@ -13,12 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lenswatch.errors import UsageError
 from lenswatch_api.app import create_app
-from lenswatch_api.keys.service import FIRST_TENANT, make_admin_key, make_first_key
+from lenswatch_api.authorization import Role
+from lenswatch_api.keys.service import FIRST_TENANT, make_first_key, make_key
 from lenswatch_api.middleware import JsonFormatter
 from lenswatch_api.settings import Settings
 
 
-def run(settings: Settings, *, host: str, port: int, new_admin_key: bool = False) -> None:
+def run(settings: Settings, *, host: str, port: int, new_key: Role | None = None) -> None:
     """Serve until SIGINT or SIGTERM; running audits go on after the next start.
 
     Raises UsageError where the directory, the address or the database cannot be used.
@@ -35,8 +36,8 @@ def run(settings: Settings, *, host: str, port: int, new_admin_key: bool = False
     try:
         database.upgrade()
         key = make_first_key(database)
-        if key is None and new_admin_key:
-            key = make_admin_key(database, FIRST_TENANT, "made by --new-admin-key")
+        if key is None and new_key is not None:
+            key = make_key(database, FIRST_TENANT, f"made by --new-{new_key}-key", new_key)
     except SQLAlchemyError as error:
         raise UsageError(
             f"the database cannot be used ({type(error).__name__}); is it running, and are the "

@@ -6,8 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lenswatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from lenswatch_api.oidc import OidcSettings
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -59,6 +63,8 @@ class Settings:
     """Threads inside one audit."""
     secure_cookies: bool = False
     """True behind HTTPS: session cookies are then sent over HTTPS only."""
+    oidc: OidcSettings | None = None
+    """Identity provider whose tokens are believed; None for API keys alone."""
     limits: Limits = field(default_factory=Limits)
     engine: str = "lenswatch.audit:run_audit"
     """What audits a bundle, ``module:function``; tests of the jobs put a stand-in here."""

@@ -70,6 +70,8 @@ class ApiKey(Base):
     role: Mapped[str] = mapped_column(String(20))
     vendor: Mapped[str | None] = mapped_column(String(200))
     """For role vendor: the only vendor whose findings the key may read."""
+    scopes: Mapped[list[Any] | None]
+    """None for all that the role allows."""
     secret_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]

@@ -31,6 +31,7 @@ def add(
     role: str,
     secret_hash: str,
     vendor: str | None = None,
+    scopes: list[str] | None = None,
     expires_at: datetime | None = None,
 ) -> ApiKey:
     """A new key."""
@@ -40,6 +41,7 @@ def add(
         name=name,
         role=role,
         vendor=vendor,
+        scopes=scopes,
         secret_hash=secret_hash,
         created_at=now(),
         expires_at=expires_at,

@@ -37,6 +37,12 @@ class _NewKey(BaseModel):
         None,
         description="The key stops working at this moment; null for a key without an end.",
     )
+    scopes: list[Scope] | None = Field(
+        None,
+        min_length=1,
+        max_length=len(Scope),
+        description="Less than the role allows; null for all of it.",
+    )
 
 
 class NewStaffKey(_NewKey):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lenswatch_api.access_log import record_access
 from lenswatch_api.authentication import format_key, hash_secret, new_secret
-from lenswatch_api.authorization import SCOPES, Principal, Role
+from lenswatch_api.authorization import SCOPES, Principal, Role, Scope
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
 from lenswatch_api.keys import repository
@@ -20,6 +20,11 @@ def create(
     database: Database, principal: Principal, wanted: NewStaffKey | NewVendorKey
 ) -> NewKeySecret:
     """A new key in the caller's tenant."""
+    if wanted.scopes is not None and not SCOPES[wanted.role].issuperset(wanted.scopes):
+        allowed = ", ".join(sorted(SCOPES[wanted.role]))
+        raise ApiProblem(
+            422, f"The role {wanted.role.value} includes only: {allowed}.", location="body.scopes"
+        )
     secret = new_secret()
     with database.write() as session:
         row = repository.add(
@@ -29,17 +34,18 @@ def create(
             role=wanted.role.value,
             secret_hash=hash_secret(secret),
             vendor=wanted.vendor if isinstance(wanted, NewVendorKey) else None,
+            scopes=None if wanted.scopes is None else sorted(set(wanted.scopes)),
             expires_at=wanted.expires_at,
         )
         record_access(session, principal, "create-key", row.id)
-    return NewKeySecret(**_schema(row).model_dump(), secret=format_key(row.id, secret))
+    return NewKeySecret(**schema(row).model_dump(), secret=format_key(row.id, secret))
 
 
 def read_page(database: Database, principal: Principal, query: PageQuery) -> Page[Key]:
     """Newest first, revoked ones too."""
     with database.read() as session:
         rows, following = repository.page(session, principal.tenant_id, query)
-    return Page(items=[_schema(row) for row in rows], next=following)
+    return Page(items=[schema(row) for row in rows], next=following)
 
 
 def revoke(database: Database, principal: Principal, key_id: str) -> None:
@@ -60,11 +66,11 @@ def make_first_key(database: Database) -> str | None:
     with database.read() as session:
         if repository.any_key(session):
             return None
-    return make_admin_key(database, FIRST_TENANT, "first key")
+    return make_key(database, FIRST_TENANT, "first key")
 
 
-def make_admin_key(database: Database, tenant: str, name: str) -> str:
-    """An admin key of a tenant, which is made where it does not exist yet."""
+def make_key(database: Database, tenant: str, name: str, role: Role = Role.ADMIN) -> str:
+    """A key of a tenant, which is made where it does not exist yet."""
     secret = new_secret()
     with database.write() as session:
         owner = repository.tenant_by_name(session, tenant) or repository.add_tenant(session, tenant)
@@ -72,19 +78,20 @@ def make_admin_key(database: Database, tenant: str, name: str) -> str:
             session,
             tenant_id=owner.id,
             name=name,
-            role=Role.ADMIN.value,
+            role=role.value,
             secret_hash=hash_secret(secret),
         )
     return format_key(row.id, secret)
 
 
-def _schema(row: ApiKey) -> Key:
+def schema(row: ApiKey) -> Key:
+    """What the API says about a key."""
     role = Role(row.role)
     return Key(
         id=row.id,
         name=row.name,
         role=role,
-        scopes=sorted(SCOPES[role]),
+        scopes=sorted(SCOPES[role] if row.scopes is None else map(Scope, row.scopes)),
         vendor=row.vendor,
         created_at=row.created_at,
         expires_at=row.expires_at,

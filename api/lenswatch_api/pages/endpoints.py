@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from lenswatch.model import Verdict
 from lenswatch_api.audits import service as audits
-from lenswatch_api.audits.schemas import AuditQuery
+from lenswatch_api.audits.schemas import Audit, AuditQuery
 from lenswatch_api.audits.state import State as AuditState
 from lenswatch_api.authentication import (
     SESSION_COOKIE,
@@ -32,7 +32,7 @@ from lenswatch_api.authorization import Principal, Scope
 from lenswatch_api.bundles import service as bundles
 from lenswatch_api.comparisons import service as comparisons
 from lenswatch_api.comparisons.schemas import ComparisonQuery
-from lenswatch_api.dependencies import State
+from lenswatch_api.dependencies import ServiceState, State
 from lenswatch_api.deployments import service as deployments
 from lenswatch_api.findings import service as findings
 from lenswatch_api.findings.schemas import FindingQuery, Order
@@ -40,7 +40,14 @@ from lenswatch_api.packs import service as packs
 from lenswatch_api.pages.language import COOKIE as LANGUAGE_COOKIE
 from lenswatch_api.pages.language import NAMES
 from lenswatch_api.pages.rendering import STATIC, page
-from lenswatch_api.pages.sessions import SignInNeeded, Visitor
+from lenswatch_api.pages.sessions import (
+    AuditsVisitor,
+    DeploymentsVisitor,
+    FindingsVisitor,
+    ScoresVisitor,
+    SignInNeeded,
+    Visitor,
+)
 from lenswatch_api.paging import PageQuery
 from lenswatch_api.parameters import AuditId, DeploymentId
 from lenswatch_api.problems import ApiProblem
@@ -117,6 +124,8 @@ def sign_in(request: Request, state: State, key: Annotated[str, Form(max_length=
     if principal is None:
         count_failure(state, request)
         return page(request, "sign_in.html", wrong=True, status_code=401)
+    if Scope.DEPLOYMENTS_READ not in principal.scopes:
+        raise ApiProblem(403, "This key is for programs: the pages have nothing for it to see.")
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(
         SESSION_COOKIE,
@@ -166,7 +175,7 @@ def choose_language(
 def show_deployments(
     request: Request,
     state: State,
-    principal: Visitor,
+    principal: DeploymentsVisitor,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """List deployments and the latest audits."""
@@ -175,13 +184,13 @@ def show_deployments(
         "deployments.html",
         principal,
         deployments=deployments.read_page(state.database, principal, PageQuery(cursor=cursor)),
-        audits=audits.read_page(state.database, principal, AuditQuery(limit=10)).items,
+        audits=_audits(state, principal, AuditQuery(limit=10)),
     )
 
 
 @router.get("/deployments/{deployment_id}")
 def show_deployment(
-    request: Request, state: State, principal: Visitor, deployment_id: DeploymentId
+    request: Request, state: State, principal: DeploymentsVisitor, deployment_id: DeploymentId
 ) -> Response:
     """Show one deployment: its evidence, its audits, and the upload."""
     query = PageQuery(limit=100)
@@ -196,15 +205,15 @@ def show_deployment(
         principal,
         deployment=deployments.read(state.database, principal, deployment_id),
         bundles=evidence,
-        audits=audits.read_page(
-            state.database, principal, AuditQuery(limit=100, deployment_id=deployment_id)
-        ).items,
+        audits=_audits(state, principal, AuditQuery(limit=100, deployment_id=deployment_id)),
         packs=packs.read_all(),
     )
 
 
 @router.get("/audits/{audit_id}")
-def show_audit(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+def show_audit(
+    request: Request, state: State, principal: AuditsVisitor, audit_id: AuditId
+) -> Response:
     """Show one audit: live while it runs, then score, drivers and reports."""
     audit = audits.read(state.database, principal, audit_id)
     done = audit.progress.state is AuditState.SUCCEEDED
@@ -219,7 +228,9 @@ def show_audit(request: Request, state: State, principal: Visitor, audit_id: Aud
         score=findings.read_score(database, principal, audit_id)
         if done and Scope.SCORES_READ in may
         else None,
-        verdicts=findings.read_counts(database, principal, audit_id) if done else [],
+        verdicts=findings.read_counts(database, principal, audit_id)
+        if done and Scope.FINDINGS_READ in may
+        else [],
         reports=reports.read_list(database, principal, audit_id)
         if done and Scope.REPORTS_READ in may
         else [],
@@ -228,7 +239,7 @@ def show_audit(request: Request, state: State, principal: Visitor, audit_id: Aud
 
 @router.get("/audits/{audit_id}/findings")
 def show_findings(
-    request: Request, state: State, principal: Visitor, audit_id: AuditId
+    request: Request, state: State, principal: FindingsVisitor, audit_id: AuditId
 ) -> Response:
     """Show findings, filtered and sorted."""
     given = {name: value for name, value in request.query_params.items() if value}
@@ -253,7 +264,7 @@ def show_findings(
 
 @router.get("/audits/{audit_id}/subjects/{subject:path}")
 def show_subject(
-    request: Request, state: State, principal: Visitor, audit_id: AuditId, subject: str
+    request: Request, state: State, principal: FindingsVisitor, audit_id: AuditId, subject: str
 ) -> Response:
     """Show all that was measured of one camera, recorder or sink: numbers, never pictures."""
     query = _query({"subject": subject, "limit": 200})
@@ -269,18 +280,11 @@ def show_subject(
     )
 
 
-def _require(principal: Principal, scope: Scope) -> None:
-    """Raise ApiProblem 403 for a page that the visitor's role does not include."""
-    if scope not in principal.scopes:
-        raise ApiProblem(
-            403, f"The role {principal.role.value} does not include the scope {scope.value}."
-        )
-
-
 @router.get("/audits/{audit_id}/map")
-def show_map(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+def show_map(
+    request: Request, state: State, principal: ScoresVisitor, audit_id: AuditId
+) -> Response:
     """Show all cameras on a map, and the same in a table."""
-    _require(principal, Scope.SCORES_READ)
     return page(
         request,
         "map.html",
@@ -293,20 +297,20 @@ def show_map(request: Request, state: State, principal: Visitor, audit_id: Audit
 @router.get("/audits/{audit_id}/map/{place}")
 def open_camera(
     state: State,
-    principal: Visitor,
+    principal: ScoresVisitor,
     audit_id: AuditId,
     place: Annotated[int, Path(ge=0, lt=2**31)],
 ) -> Response:
     """Go to the camera that was chosen on the map."""
-    _require(principal, Scope.SCORES_READ)
     name = views.camera_at(state, principal, audit_id, place)
     return RedirectResponse(f"/audits/{audit_id}/subjects/node:{quote(name)}", status_code=303)
 
 
 @router.get("/audits/{audit_id}/sinks")
-def show_sinks(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+def show_sinks(
+    request: Request, state: State, principal: ScoresVisitor, audit_id: AuditId
+) -> Response:
     """Show where video comes to rest."""
-    _require(principal, Scope.SCORES_READ)
     return page(
         request,
         "sinks.html",
@@ -318,10 +322,9 @@ def show_sinks(request: Request, state: State, principal: Visitor, audit_id: Aud
 
 @router.get("/audits/{audit_id}/retention")
 def show_retention(
-    request: Request, state: State, principal: Visitor, audit_id: AuditId
+    request: Request, state: State, principal: ScoresVisitor, audit_id: AuditId
 ) -> Response:
     """Show how long recordings are kept, against the limits."""
-    _require(principal, Scope.SCORES_READ)
     return page(
         request,
         "retention.html",
@@ -332,9 +335,10 @@ def show_retention(
 
 
 @router.get("/audits/{audit_id}/end-use")
-def show_end_use(request: Request, state: State, principal: Visitor, audit_id: AuditId) -> Response:
+def show_end_use(
+    request: Request, state: State, principal: ScoresVisitor, audit_id: AuditId
+) -> Response:
     """Show what the equipment of each vendor takes part in."""
-    _require(principal, Scope.SCORES_READ)
     uses = views.read_end_use(state, principal, audit_id)
     found = {part.check for use in uses for part in use.parts}
     return page(
@@ -349,7 +353,7 @@ def show_end_use(request: Request, state: State, principal: Visitor, audit_id: A
 
 @router.get("/audits/{audit_id}/comparison")
 def show_comparison(
-    request: Request, state: State, principal: Visitor, audit_id: AuditId, before: str = ""
+    request: Request, state: State, principal: FindingsVisitor, audit_id: AuditId, before: str = ""
 ) -> Response:
     """Show what changed since an earlier audit."""
     audit = audits.read(state.database, principal, audit_id)
@@ -371,6 +375,12 @@ def show_comparison(
         comparison=comparison,
         refusal=refusal,
     )
+
+
+def _audits(state: ServiceState, principal: Principal, query: AuditQuery) -> list[Audit]:
+    if Scope.AUDITS_READ not in principal.scopes:
+        return []
+    return audits.read_page(state.database, principal, query).items
 
 
 def _comparison_query(before: str | None) -> ComparisonQuery:

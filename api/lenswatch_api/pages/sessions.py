@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from lenswatch_api.authentication import SESSION_COOKIE, check_same_origin, principal_of_session
-from lenswatch_api.authorization import Principal
+from lenswatch_api.authorization import Principal, Scope
 from lenswatch_api.dependencies import State
+from lenswatch_api.problems import ApiProblem
 
 
 class SignInNeeded(Exception):
@@ -26,3 +27,22 @@ def _visitor(request: Request, state: State) -> Principal:
 
 
 Visitor = Annotated[Principal, Depends(_visitor)]
+
+
+class MayRead:
+    """The visitor of a page that needs a scope; raises ApiProblem 403 without it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __call__(self, principal: Visitor) -> Principal:
+        """Check."""
+        if self._scope not in principal.scopes:
+            raise ApiProblem(403, principal.why_not(self._scope))
+        return principal
+
+
+DeploymentsVisitor = Annotated[Principal, Depends(MayRead(Scope.DEPLOYMENTS_READ))]
+AuditsVisitor = Annotated[Principal, Depends(MayRead(Scope.AUDITS_READ))]
+FindingsVisitor = Annotated[Principal, Depends(MayRead(Scope.FINDINGS_READ))]
+ScoresVisitor = Annotated[Principal, Depends(MayRead(Scope.SCORES_READ))]

@@ -53,10 +53,30 @@ def serve(
             "send their session over HTTPS only.",
         ),
     ] = False,
+    oidc_issuer: Annotated[
+        str,
+        typer.Option(
+            help="Address of an OpenID Connect provider whose tokens are believed. Empty: none.",
+            envvar="LENSWATCH_OIDC_ISSUER",
+        ),
+    ] = "",
+    oidc_audience: Annotated[
+        str,
+        typer.Option(
+            help="What its tokens must have as audience.", envvar="LENSWATCH_OIDC_AUDIENCE"
+        ),
+    ] = "",
     new_admin_key: Annotated[
         bool,
         typer.Option(
             "--new-admin-key", help="Make and print another admin key, then go on. For lost keys."
+        ),
+    ] = False,
+    new_operator_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-operator-key",
+            help="Make and print a key that makes tenants and sees nothing of them.",
         ),
     ] = False,
 ) -> None:
@@ -77,9 +97,14 @@ def serve(
 
     Exit code 2: an option, the data directory or the database cannot be used.
     """
+    from lenswatch.errors import UsageError
+    from lenswatch_api.authorization import Role
+    from lenswatch_api.oidc import OidcSettings
     from lenswatch_api.server import run
     from lenswatch_api.settings import Settings, limits_from_environment
 
+    if new_admin_key and new_operator_key:
+        raise UsageError("--new-admin-key and --new-operator-key: one at a time")
     if data is None:
         import platformdirs
 
@@ -91,9 +116,10 @@ def serve(
             parallel_audits=parallel_audits,
             audit_threads=threads,
             secure_cookies=behind_https,
+            oidc=OidcSettings(oidc_issuer, oidc_audience) if oidc_issuer else None,
             limits=limits_from_environment(),
         ),
         host=host,
         port=port,
-        new_admin_key=new_admin_key,
+        new_key=Role.ADMIN if new_admin_key else Role.OPERATOR if new_operator_key else None,
     )
