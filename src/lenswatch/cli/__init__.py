@@ -9,6 +9,7 @@ import typer
 from lenswatch import __version__
 from lenswatch.cli import (
     audit,
+    certify,
     collect,
     compare,
     demo,
@@ -64,6 +65,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(flows.app, name="flows")
 app.command("collect")(collect.collect)
 app.command("plan")(plan.plan)
+app.command("certify")(certify.certify)
 app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)
 app.command("publish")(publish.publish)

@@ -18,7 +18,7 @@ import rfc8785
 from lenswatch.documents import Document, Fault, read_document, suggestion
 from lenswatch.errors import EvidenceError
 
-PLACEHOLDERS = ("stimulus", "output", "home", "now", "device")
+PLACEHOLDERS = ("stimulus", "output", "home", "now", "device", "python")
 """What may stand in braces in ``run``."""
 
 OWN_KINDS = ("command",)
