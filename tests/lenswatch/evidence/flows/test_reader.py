@@ -140,8 +140,10 @@ def test_capture_of_exports_tells_exporters_apart(tmp_path: Path) -> None:
     assert all(item.clock_offset_ms is not None for item in reader.exporters)
 
 
-def test_lost_messages_are_counted(tmp_path: Path) -> None:
-    exports = build(10, 4000, exporters=1)
+@pytest.mark.parametrize("version", [5, 9, 10])
+def test_lost_messages_are_counted(tmp_path: Path, version: int) -> None:
+    """v5 and IPFIX count records: exact. v9 counts messages: records are bounded from above."""
+    exports = build(version, 4000, exporters=1)
     keep = np.ones(len(exports.offset), np.bool_)
     keep[5:8] = False
     data = b"".join(
@@ -150,8 +152,15 @@ def test_lost_messages_are_counted(tmp_path: Path) -> None:
     )
     (tmp_path / "raw").write_bytes(data)
     table, reader = read(tmp_path / "raw")
-    assert reader.exporters[0].sequence_gaps == 1
-    assert reader.exporters[0].lost_records == exports.records - len(table)
+    (exporter,) = reader.exporters
+    lost = exports.records - len(table)
+    assert exporter.sequence_gaps == 1
+    if version == 9:
+        assert (exporter.sequence_unit, exporter.lost_units) == ("messages", 3)
+        assert lost <= exporter.lost_records < 2 * lost
+    else:
+        assert (exporter.sequence_unit, exporter.lost_units) == ("records", lost)
+        assert exporter.lost_records == lost
 
 
 def test_templates_that_come_late_and_never(tmp_path: Path) -> None:
