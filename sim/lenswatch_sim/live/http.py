@@ -57,10 +57,10 @@ class Listeners:
             task = asyncio.current_task()
             assert task is not None
             self._clients.add(task)
-            try:
+            # Cancelled means that the server stops: the task ends here, and asyncio has no complaint.
+            with contextlib.suppress(asyncio.CancelledError):
                 await client(reader, writer)
-            finally:
-                self._clients.discard(task)
+            self._clients.discard(task)
 
         self._servers = [await asyncio.start_server(tracked, hosts[0], port)]
         used = int(self._servers[0].sockets[0].getsockname()[1])
