@@ -16,7 +16,7 @@ from functools import partial
 from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
-from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict
+from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict, sentence
 from lenswatch.policy import Control
 
 
@@ -43,7 +43,9 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield unsaid(reason=why_not)
             continue
         if camera.declared is None:
-            yield unsaid(reason="The inventory lacks its width_px, hfov_deg or distance_m.")
+            yield unsaid(
+                reason=sentence("The inventory lacks its width_px, hfov_deg or distance_m.")
+            )
             continue
         wider = camera.width_px / float(widths[row]) if widths is not None else 1.0
         if wider > 1.01:
@@ -51,15 +53,18 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 subject=name,
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH,
-                reason=f"Its pictures are {camera.width_px} px wide, {wider:.2f} times the "
-                "declared width.",
+                reason=sentence(
+                    "Its pictures are {width} px wide, {ratio:.2f} times the declared width.",
+                    width=camera.width_px,
+                    ratio=wider,
+                ),
                 measured=wider,
                 interval=Interval(wider, wider, 1.0, "counted"),
                 evidence=_faces.references(camera),
             )
             continue
         if camera.observed is None:
-            yield unsaid(reason="No unmasked face was seen to measure px/m by.")
+            yield unsaid(reason=sentence("No unmasked face was seen to measure px/m by."))
             continue
         ratio = camera.observed.px_per_m / camera.declared.px_per_m
         interval = Interval(ratio / 1.2, ratio * 1.2, 0.95, "spread of eyes and boxes")
@@ -70,11 +75,17 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             subject=name,
             verdict=Verdict.FAIL if over else Verdict.INCONCLUSIVE if unclear else Verdict.PASS,
             confidence=Confidence.LOW if unclear else Confidence.MEDIUM,
-            reason=f"The largest face shows {seen.px_per_m:.0f} px/m "
-            f"({seen.level_2014 or 'below detect'} by IEC 62676-4:2014, "
-            f"{seen.level_2025 or 'below overview'} by the edition of 2025); declared are "
-            f"{said.px_per_m:.0f} px/m ({said.level_2014 or 'below detect'}, "
-            f"{said.level_2025 or 'below overview'}).",
+            reason=sentence(
+                "The largest face shows {seen:.0f} px/m ({seen_2014} by IEC 62676-4:2014, "
+                "{seen_2025} by the edition of 2025); declared are {said:.0f} px/m ({said_2014}, "
+                "{said_2025}).",
+                seen=seen.px_per_m,
+                seen_2014=sentence(seen.level_2014 or "below detect"),
+                seen_2025=sentence(seen.level_2025 or "below overview"),
+                said=said.px_per_m,
+                said_2014=sentence(said.level_2014 or "below detect"),
+                said_2025=sentence(said.level_2025 or "below overview"),
+            ),
             measured=ratio,
             interval=interval,
             evidence=_faces.references(camera),

@@ -18,7 +18,7 @@ from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import CameraFaces
-from lenswatch.model import Confidence, Finding, Verdict
+from lenswatch.model import Confidence, Finding, Verdict, counted, joined, sentence
 from lenswatch.policy import Control
 
 
@@ -66,30 +66,44 @@ def _judge(camera: CameraFaces, control: Control) -> tuple[Verdict, Confidence, 
         return Verdict.INCONCLUSIVE, Confidence.LOW, why_not
     if camera.tracks and camera.share_interval.lower > limit:
         sure = camera.tracks >= 2 or camera.best_score >= _faces.CLEAR_SCORE
-        tell = (
-            f"{camera.tracks} unmasked {'face' if camera.tracks == 1 else 'faces'} in view, "
-            f"{camera.share_with_face:.0%} of {camera.seconds:.0f} s; "
-            f"the largest {camera.sizes.largest:.0f} px high."
+        tell = counted(
+            "{count} unmasked face in view, {share:.0%} of {seconds:.0f} s; the largest "
+            "{px:.0f} px high.",
+            "{count} unmasked faces in view, {share:.0%} of {seconds:.0f} s; the largest "
+            "{px:.0f} px high.",
+            count=camera.tracks,
+            share=camera.share_with_face,
+            seconds=camera.seconds,
+            px=camera.sizes.largest,
         )
         return Verdict.FAIL, Confidence.HIGH if sure else Confidence.MEDIUM, tell
     why_not = _faces.doubt(camera)
     if why_not:
         return Verdict.INCONCLUSIVE, Confidence.LOW, why_not
     if upper <= ruled_out:
-        tell = (
-            f"An unmasked face is in view for at most {upper:.1%} of the time "
-            f"(95 %, from {camera.seconds:.0f} s of video)."
+        tell = sentence(
+            "An unmasked face is in view for at most {share:.1%} of the time (95 %, from "
+            "{seconds:.0f} s of video).",
+            share=upper,
+            seconds=camera.seconds,
         )
         return Verdict.PASS, Confidence.MEDIUM, tell
     more = _faces.missing_seconds(camera, camera.share_interval.upper, ruled_out * sensitivity)
-    seen = "No face was seen, but" if not camera.tracks else "Faces were seen;"
-    tell = (
-        f"{seen} {camera.seconds:.0f} s of video cannot rule out that one is in view "
-        f"{ruled_out:.0%} of the time."
+    open_question = {"seconds": camera.seconds, "share": ruled_out}
+    if camera.tracks:
+        tell = sentence(
+            "Faces were seen; {seconds:.0f} s of video cannot rule out that one is in view "
+            "{share:.0%} of the time.",
+            **open_question,
+        )
+        return Verdict.INCONCLUSIVE, Confidence.LOW, tell
+    tell = sentence(
+        "No face was seen, but {seconds:.0f} s of video cannot rule out that one is in view "
+        "{share:.0%} of the time.",
+        **open_question,
     )
-    if not camera.tracks:
-        tell += f" About {more:.0f} s more without a face would."
-    return Verdict.INCONCLUSIVE, Confidence.LOW, tell
+    enough = sentence("About {seconds:.0f} s more without a face would.", seconds=more)
+    return Verdict.INCONCLUSIVE, Confidence.LOW, joined([tell, enough])
 
 
 CHECK = Check(

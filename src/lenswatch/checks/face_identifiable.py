@@ -19,7 +19,7 @@ from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.capability import EYES_APART_M
 from lenswatch.measurements.faces import EYE_STEPS, CameraFaces
-from lenswatch.model import Confidence, Finding, Verdict
+from lenswatch.model import Confidence, Finding, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 
@@ -54,7 +54,7 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
                 subject=name,
                 verdict=Verdict.INCONCLUSIVE,
                 confidence=Confidence.LOW,
-                reason="Its video has no length.",
+                reason=sentence("Its video has no length."),
             )
             continue
         limit = control.max or 0.0
@@ -64,21 +64,33 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         told = _geometry(camera, density)
         if share > 0.0 and interval.lower > limit:
             verdict, confidence = Verdict.FAIL, Confidence.HIGH
-            reason = (
-                f"A face with eyes at least {eyes:.0f} px apart is in view {share:.0%} of "
-                f"{camera.seconds:.0f} s; the largest has {camera.inter_eye_px:.0f} px.{told}"
+            seen = sentence(
+                "A face with eyes at least {eyes:.0f} px apart is in view {share:.0%} of "
+                "{seconds:.0f} s; the largest has {largest:.0f} px.",
+                eyes=eyes,
+                share=share,
+                seconds=camera.seconds,
+                largest=camera.inter_eye_px,
             )
+            reason = joined([seen, told])
         elif doubt := _faces.doubt(camera):
             verdict, confidence, reason = Verdict.INCONCLUSIVE, Confidence.LOW, doubt
         elif upper <= ruled_out:
             verdict, confidence = Verdict.PASS, Confidence.MEDIUM
-            reason = f"Such a face is in view for at most {upper:.1%} of the time (95 %).{told}"
+            seen = sentence(
+                "Such a face is in view for at most {share:.1%} of the time (95 %).", share=upper
+            )
+            reason = joined([seen, told])
         else:
             verdict, confidence = Verdict.INCONCLUSIVE, Confidence.LOW
-            reason = (
-                f"{camera.seconds:.0f} s of video cannot rule out that a face with eyes "
-                f"{eyes:.0f} px apart is in view {ruled_out:.0%} of the time.{told}"
+            unsettled = sentence(
+                "{seconds:.0f} s of video cannot rule out that a face with eyes {eyes:.0f} px "
+                "apart is in view {share:.0%} of the time.",
+                seconds=camera.seconds,
+                eyes=eyes,
+                share=ruled_out,
             )
+            reason = joined([unsettled, told])
         yield finding(
             subject=name,
             verdict=verdict,
@@ -93,10 +105,17 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
 def _geometry(camera: CameraFaces, density: float) -> str:
     if camera.declared is None:
         return ""
-    over = "at least" if camera.declared.px_per_m >= density else "below"
-    return (
-        f" By its declared geometry it has {camera.declared.px_per_m:.0f} px/m, {over} the "
-        f"{density:.0f} px/m that this takes."
+    densities = {"declared": camera.declared.px_per_m, "needed": density}
+    if camera.declared.px_per_m >= density:
+        return sentence(
+            "By its declared geometry it has {declared:.0f} px/m, at least the {needed:.0f} px/m "
+            "that this takes.",
+            **densities,
+        )
+    return sentence(
+        "By its declared geometry it has {declared:.0f} px/m, below the {needed:.0f} px/m that "
+        "this takes.",
+        **densities,
     )
 
 

@@ -17,7 +17,7 @@ from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.shares import count_interval
-from lenswatch.model import Confidence, Finding, Verdict
+from lenswatch.model import Confidence, Finding, Verdict, counted, sentence
 from lenswatch.policy import Control
 
 
@@ -38,14 +38,14 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             finding, subject=name, verdict=Verdict.INCONCLUSIVE, confidence=Confidence.LOW
         )
         if declared is None:
-            yield unsaid(reason="The inventory has no column declared_masked.")
+            yield unsaid(reason=sentence("The inventory has no column declared_masked."))
             continue
         if declared[row] != 1.0:
             yield finding(
                 subject=name,
                 verdict=Verdict.NOT_APPLICABLE,
                 confidence=Confidence.HIGH,
-                reason="The camera is not declared to mask faces.",
+                reason=sentence("The camera is not declared to mask faces."),
             )
             continue
         why_not = _faces.unreadable(camera)
@@ -57,7 +57,9 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             why_not = _faces.doubt(camera)
             yield unsaid(
                 reason=why_not
-                or "Neither a face nor a mask was seen. Finding nothing is no proof of a mask."
+                or sentence(
+                    "Neither a face nor a mask was seen. Finding nothing is no proof of a mask."
+                )
             )
             continue
         interval = count_interval(faces, faces + masks)
@@ -76,8 +78,14 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield whole(
                 verdict=Verdict.FAIL,
                 confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
-                reason=f"Declared to mask faces, but {faces} unmasked "
-                f"{'face was' if faces == 1 else 'faces were'} seen, and {masks} masked.",
+                reason=counted(
+                    "Declared to mask faces, but {count} unmasked face was seen, and {masks} "
+                    "masked.",
+                    "Declared to mask faces, but {count} unmasked faces were seen, and {masks} "
+                    "masked.",
+                    count=faces,
+                    masks=masks,
+                ),
             )
         elif _faces.doubt(camera):
             yield whole(
@@ -89,14 +97,19 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
             yield whole(
                 verdict=Verdict.PASS,
                 confidence=Confidence.MEDIUM,
-                reason=f"{masks} masked faces were seen and no unmasked one.",
+                reason=sentence("{masks} masked faces were seen and no unmasked one.", masks=masks),
             )
         else:
             yield whole(
                 verdict=Verdict.INCONCLUSIVE,
                 confidence=Confidence.LOW,
-                reason=f"{masks} masked and {faces} unmasked faces were seen: too few to rule out "
-                f"that {ruled_out:.0%} go unmasked.",
+                reason=sentence(
+                    "{masks} masked and {faces} unmasked faces were seen: too few to rule out that "
+                    "{share:.0%} go unmasked.",
+                    masks=masks,
+                    faces=faces,
+                    share=ruled_out,
+                ),
             )
 
 

@@ -127,6 +127,7 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "places": places,
         "without_exceptions": wording.without_exceptions(result),
         "outside": wording.outside(result),
+        "listing": language.listing,
         "number": language.number,
         "quantity": language.quantity,
         "percent": language.percent,

@@ -12,6 +12,7 @@ import gettext
 import io
 import math
 import string
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -24,7 +25,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 from lenswatch.errors import UsageError
-from lenswatch.model import Sentence
+from lenswatch.model import Sentence, joined
 
 _HOURS = ("h", "hour", "hours")
 _SHARES = ("share", "ratio", "fraction")
@@ -63,6 +64,10 @@ class Language:
     def ngettext(self, singular: str, plural: str, number: int) -> str:
         """The form of the message that ``number`` asks for."""
         return self._translations.ngettext(singular, plural, number)
+
+    def listing(self, parts: Iterable[str]) -> str:
+        """Texts that are in this language already, as a list."""
+        return self.gettext(joined(parts, "{first}, {second}"))
 
     def number(self, value: float | None) -> str:
         """Four significant digits, whole numbers in full; a dash for none, ∞ for no end."""

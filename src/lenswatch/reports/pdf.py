@@ -146,7 +146,7 @@ class _Content:
                 "Intervals in this report were computed by: %(methods)s. The documentation's page "
                 "on statistics explains each."
             )
-            % {"methods": ", ".join(methods)}
+            % {"methods": language.listing(methods)}
             if methods
             else "",
             "packs": self._packs(),
@@ -240,7 +240,7 @@ class _Content:
             "subject": self._subject(finding.subject),
             "measured": quantity(finding.measured, finding.unit),
             "limit": quantity(finding.limit, finding.unit),
-            "sure": ", ".join(sure),
+            "sure": self._language.listing(sure),
             "reason": self._language.gettext(finding.reason),
             "evidence": "; ".join(" ".join(part).strip() for part in places(finding)[:3]),
         }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from lenswatch.checks import load_checks
-from lenswatch.model import Basis, Finding, Severity, Verdict
+from lenswatch.model import Basis, Finding, Severity, Verdict, joined, sentence
 from lenswatch.policy import Control
 from lenswatch.reports.end_use import Part
 from lenswatch.reports.language import Language
@@ -179,7 +179,7 @@ class Wording:
             for verdict in VERDICTS[1:]
             if control.counts[verdict]
         ]
-        return "; ".join([first, *others]) + "."
+        return _(sentence("{counts}.", counts=joined([first, *others], "{first}; {second}")))
 
     def interval(self, finding: Finding) -> str:
         """The interval of a finding in words; empty where it has none."""
@@ -237,7 +237,7 @@ class Wording:
             "nodes": _("the missing columns of the inventory"),
         }
         wanted = [parts[need] for need in (check.needs if check else ()) if need in parts]
-        return ", ".join(wanted) or "–"
+        return self._language.listing(wanted) or "–"
 
     def end_use_columns(self, summary: Summary) -> list[tuple[str, str]]:
         """Checks whose end use is shown, with a heading; only those with a finding about a node."""
@@ -259,7 +259,7 @@ class Wording:
         words = {"n": number(part.taking_part), "checked": number(part.checked)}
         text = _("%(n)s of %(checked)s checked") % words if part.checked else ""
         if part.inferred:
-            text += ", " + _("%(n)s inferred") % {"n": number(part.inferred)}
+            text = self._language.listing([text, _("%(n)s inferred") % {"n": number(part.inferred)}])
         if part.not_checked:
             open_ones = _("%(n)s not checked") % {"n": number(part.not_checked)}
             text = f"{text}; {open_ones}" if text else open_ones
@@ -275,7 +275,7 @@ class Wording:
             parts.append(_("at most %(q)s") % {"q": quantity(control.max, control.unit)})
         if control.limit_from:
             parts.append(_("as declared"))
-        return ", ".join(parts) or "–"
+        return self._language.listing(parts) or "–"
 
     def coverage_rows(self, result: AuditResult) -> list[tuple[str, int]]:
         """Kinds of evidence with the number of cameras each speaks about."""

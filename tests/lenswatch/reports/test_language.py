@@ -16,6 +16,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from lenswatch.evidence.recordings.artefacts import Hold, Kind
+from lenswatch.measurements.capability import LEVELS_2014, LEVELS_2025
 from lenswatch.model import Sentence, counted, joined, sentence
 from lenswatch.policy import load_packs, shipped_packs
 from lenswatch.reports import write_reports
@@ -61,6 +62,7 @@ def texts_of_findings() -> set[str]:
     units, methods. Babel's own extraction loses the outer of two calls.
     """
     words = {kind.words for kind in Kind} | {hold.words for hold in Hold if hold} | OF_TABLES
+    words |= {level for level, _ in (*LEVELS_2014, *LEVELS_2025)}
     for path in FOLDER.parent.rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(call, ast.Call):
@@ -78,6 +80,8 @@ def constants(value: ast.expr | None = None) -> set[str]:
     """The text that an argument is, both where a condition chooses."""
     if isinstance(value, ast.IfExp):
         return constants(value.body) | constants(value.orelse)
+    if isinstance(value, ast.BoolOp):
+        return constants(value.values[-1])
     return (
         {value.value} if isinstance(value, ast.Constant) and isinstance(value.value, str) else set()
     )
