@@ -8,7 +8,13 @@ import pytest
 
 from lenswatch_sim import simulate
 
-SMALL = {"video.seconds": 2, "city.districts": ["north", "harbour", "market"]}
+SMALL = {
+    "video.seconds": 2,
+    "city.districts": ["north", "harbour", "market"],
+    "export.aggregation": "sflow",
+    "routing.gb28181": True,
+    "capture.seconds": 1,
+}
 
 
 @pytest.fixture(scope="session")

@@ -166,6 +166,8 @@ def test_rate_control_and_groups() -> None:
     frames = pictures(40)
     for codec in ("h264", "h265"):
         made = encode(frames, Fraction(10), Encoder(10, codec, "cbr", kbit_per_s=300, group_s=2))
+        again = Encoder(10, codec, "cbr", kbit_per_s=300, group_s=2)
+        assert encode(frames, Fraction(10), again) == made
         assert len(made) * 8 / 4 == pytest.approx(300_000, rel=0.35)
         with av.open(io.BytesIO(made)) as box:
             keys = [i for i, p in enumerate(box.demux(video=0)) if p.size and p.is_keyframe]

@@ -57,7 +57,7 @@ class Listeners:
             task = asyncio.current_task()
             assert task is not None
             self._clients.add(task)
-            # Cancelled means that the server stops: the task ends here, and asyncio has no complaint.
+            # Cancelled means that the server stops; asyncio would print a trace for each client.
             with contextlib.suppress(asyncio.CancelledError):
                 await client(reader, writer)
             self._clients.discard(task)
