@@ -53,3 +53,28 @@ def collect(path: Path, folder: Path, collector_program: str = "nfcapd") -> dict
     ).stdout
     found = re.findall(r"^([A-Z][a-z ]+): (\d+)$", told, re.M)
     return {name: int(value) for name, value in found}
+
+
+def account(path: Path, folder: Path, program: str = "nfacctd") -> tuple[int, int]:
+    """Let pmacct read a capture of exports; returns packets and octets."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed: the export was NOT read by pmacct")
+    folder.mkdir()
+    settings = {
+        "pcap_savefile": path,
+        "daemonize": "false",
+        "plugins": "print",
+        "aggregate": "proto",
+        "print_output": "csv",
+        "print_output_file": folder / "sums.csv",
+        "print_refresh_time": 3600,
+        "plugin_pipe_size": 100_000_000,
+        "plugin_buffer_size": 100_000,
+    }
+    (folder / "conf").write_text("".join(f"{key}: {value}\n" for key, value in settings.items()))
+    subprocess.run([program, "-f", folder / "conf"], capture_output=True, timeout=60, check=False)
+    packets = octets = 0
+    for line in (folder / "sums.csv").read_text().splitlines()[1:]:
+        _, counted, summed = line.split(",")
+        packets, octets = packets + int(counted), octets + int(summed)
+    return packets, octets

@@ -13,7 +13,7 @@ import pytest
 
 from lenswatch_sim import traffic
 from lenswatch_sim.exporters import bulk, frames, netflow
-from tests.sim.collectors import collect, payloads
+from tests.sim.collectors import account, collect, payloads
 
 
 def records(count: int, seed: int = 1) -> np.ndarray:
@@ -54,6 +54,15 @@ def test_nfcapd_reads_every_record(form: str, tmp_path: Path) -> None:
     assert told["Packets"] == made["packets"].sum()
     assert told["Bytes"] == made["octets"].sum()
     assert told["Sequence failures"] == 0
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("form", ["v5", "v9", "ipfix"])
+def test_pmacct_reads_every_record(form: str, tmp_path: Path) -> None:
+    made = records(1003)
+    write(tmp_path / "x.pcap", form, made)
+    sums = account(tmp_path / "x.pcap", tmp_path / "pm")
+    assert sums == (made["packets"].sum(), made["octets"].sum())
 
 
 @pytest.mark.system

@@ -11,7 +11,7 @@ import pytest
 
 from lenswatch_sim import traffic
 from lenswatch_sim.exporters import frames, sflow
-from tests.sim.collectors import collect
+from tests.sim.collectors import account, collect
 
 RATE = 100
 
@@ -70,6 +70,16 @@ def test_sfcapd_reads_every_sample(tmp_path: Path) -> None:
     # Five standard deviations of a sample of packets.
     total = int(made["packets"].sum())
     assert abs(told["Packets"] - total) < 5 * np.sqrt(total * (RATE - 1))
+
+
+@pytest.mark.system
+def test_pmacct_reads_every_sample(tmp_path: Path) -> None:
+    made = records(200)
+    sent = write(tmp_path / "x.pcap", made)
+    packets, octets = account(tmp_path / "x.pcap", tmp_path / "pm", "sfacctd")
+    # Not scaled: one sample counts as the packet it is, with the 18 octets of its Ethernet frame.
+    assert packets == sent.samples
+    assert octets == sent.sampled_octets + 18 * sent.samples
 
 
 @pytest.mark.system
