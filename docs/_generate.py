@@ -28,6 +28,10 @@ def write_all(folder: Path) -> None:
         "stores.md": schema_table(
             _schema("lenswatch.evidence.recordings", "index.json")["properties"]["stores"]["items"]
         ),
+        "device.md": schema_table(_schema("lenswatch.harness", "device.schema.json")),
+        "device-declared.md": schema_table(
+            _schema("lenswatch.harness", "device.schema.json")["properties"]["declared"]
+        ),
         **_findings(),
         "packs.md": "\n".join(packs()),
         "subjects.md": subjects(Path(__file__).parent),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lenswatch.attest.certificate import CertificateCheck
+    from lenswatch.harness.declaration import Declaration
 
 
 def verify_certificate(
@@ -20,6 +21,7 @@ def verify_certificate(
     device: Path | None,
     at: str,
     *,
+    rerun: bool,
     json_output: bool,
 ) -> None:
     """Print every reason against a certificate; exit code 1 where there is one."""
@@ -27,18 +29,54 @@ def verify_certificate(
     from lenswatch.attest.envelope import read_public_key
     from lenswatch.harness.declaration import read_declaration
 
+    declaration = read_declaration(device) if device is not None else None
     found = check_certificate(
         path.read_bytes(),
         key=read_public_key(key) if key is not None else None,
         at=_moment(at) if at else None,
         revocations=read_revocations(revocations) if revocations is not None else None,
-        device_digest=read_declaration(device).digest if device is not None else "",
+        device_digest=declaration.digest if declaration is not None else "",
     )
+    if rerun and declaration is not None and found.opened is not None and not found.refusals:
+        found = _repeat(found, declaration)
     if json_output:
         _print_json(found)
     else:
         _show(found)
     raise typer.Exit(1 if found.refusals else 0)
+
+
+def _repeat(found: CertificateCheck, declaration: Declaration) -> CertificateCheck:
+    """Test the device again with the stimulus of the certificate."""
+    import tempfile
+    from dataclasses import replace
+
+    from lenswatch.attest.envelope import Reason, Refusal
+    from lenswatch.harness.certify import run_protocol
+
+    assert found.opened is not None
+    stated = found.opened.predicate
+    with tempfile.TemporaryDirectory() as folder:
+        again = run_protocol(
+            declaration,
+            Path(folder) / "run",
+            salt=stated["stimulus"]["salt"],
+            beacon=stated["stimulus"]["beacon"],
+        ).predicate
+    against = []
+    if again["simulator"] != stated["simulator"]:
+        against.append("The scenes came out differently here: this is another simulator.")
+    elif again["verdict_digest"] != stated["verdict_digest"]:
+        before = {v["control"]: v["verdict"] for v in stated["verdicts"] if v["required"]}
+        now = {v["control"]: v["verdict"] for v in again["verdicts"] if v["required"]}
+        other = [
+            f"{control} is now {now.get(control, 'absent')}"
+            for control in sorted(before.keys() | now.keys())
+            if before.get(control) != now.get(control)
+        ]
+        against.append(f"Tested again, {'; '.join(other)}.")
+    refusals = tuple(Refusal(Reason.NOT_REPEATED, message) for message in against)
+    return replace(found, refusals=found.refusals + refusals)
 
 
 def _moment(text: str) -> datetime:

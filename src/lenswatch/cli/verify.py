@@ -46,6 +46,12 @@ def verify(
     at: Annotated[
         str, typer.Option("--at", help="Certificate: moment it is to hold at (RFC 3339), not now.")
     ] = "",
+    rerun: Annotated[
+        bool,
+        typer.Option(
+            "--rerun", help="Certificate: test the device again (needs --device), and compare."
+        ),
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check a folder of reports, or a certificate. Needs no network.
@@ -70,13 +76,18 @@ def verify(
         "--revocations": revocations is not None,
         "--device": device is not None,
         "--at": bool(at),
+        "--rerun": rerun,
     }
     wrong = of_folder if subject.is_file() else of_certificate
     if given := [name for name, used in wrong.items() if used]:
         other = "a folder of reports" if subject.is_file() else "a certificate, which is a file"
         raise UsageError(f"{', '.join(given)}: only for {other}")
     if subject.is_file():
-        verify_certificate(subject, key, revocations, device, at, json_output=json_output)
+        if rerun and device is None:
+            raise UsageError("--rerun needs the device: give --device")
+        verify_certificate(
+            subject, key, revocations, device, at, rerun=rerun, json_output=json_output
+        )
     else:
         _verify_folder(subject, bundle, root, policy, again=again, json_output=json_output)
 

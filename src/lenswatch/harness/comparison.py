@@ -38,6 +38,8 @@ _NOTICED = 2.5
 """Likewise in the device's picture; noise and compression give about 0.5."""
 _SHOWN_SHARE = 0.2
 _LONGEST_LAG_S = 2.0
+_UNPAIRED = 20.0
+"""Difference of brightness, 0..255, that a moment without a picture counts for."""
 _SHIFT = 2
 
 
@@ -157,9 +159,11 @@ def _lag(small_in: Floats, small_out: Floats, times: NDArray[np.float64]) -> flo
         delay = step / RATE
         partner = _partners(len(small_in), times, delay)
         pairs = np.flatnonzero(partner >= 0)
-        if len(pairs) < len(small_in) // 4:
-            continue
-        difference = float(np.abs(small_in[pairs] - small_out[partner[pairs]]).mean())
+        # a moment without a partner counts as a bad one, or the longest delay would win by leaving
+        # most of them out
+        differences = np.full(len(small_in), _UNPAIRED)
+        differences[pairs] = np.abs(small_in[pairs] - small_out[partner[pairs]]).mean(axis=(1, 2))
+        difference = float(differences.mean())
         if difference < best - 1e-6:
             best, lag = difference, delay
     return lag
