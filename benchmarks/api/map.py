@@ -88,7 +88,7 @@ def _zoom(page: Page) -> None:
 def _gesture(page: Page, kind: str, **settings: Any) -> None:
     session = page.context.new_cdp_session(page)
     place = {"x": 640, "y": 500, "gestureSourceType": "touch"}
-    session.send(f"Input.synthesize{kind}Gesture", {**place, **settings})  # type: ignore[arg-type]
+    session.send(f"Input.synthesize{kind}Gesture", {**place, **settings})
     session.detach()
 
 

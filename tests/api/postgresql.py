@@ -33,7 +33,7 @@ class Server:
     """A running server; ``restart`` stops it at once, as a crash would, and starts it again."""
 
     def __init__(self, programs: Path, directory: Path, port: int) -> None:
-        self._programs, self._directory, self._port = programs, directory, port
+        self.programs, self._directory, self._port = programs, directory, port
 
     def database(self, name: str) -> str:
         self.call("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "tester", name)
@@ -50,7 +50,7 @@ class Server:
         self.call("pg_ctl", "-D", str(self._directory / "data"), "-m", "immediate", "-w", "stop")
 
     def call(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), *arguments]
+        command = [str(self.programs / program), *arguments]
         if os.getuid() == 0:  # PostgreSQL refuses to run as root
             command = ["runuser", "-u", "postgres", "--", *command]
         subprocess.run(

@@ -9,6 +9,7 @@ import typer
 from lenswatch import __version__
 from lenswatch.cli import (
     audit,
+    backup,
     certify,
     collect,
     compare,
@@ -70,6 +71,8 @@ app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)
 app.command("publish")(publish.publish)
 app.command("serve")(serve.serve)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("recordings")(recordings.recordings)
 app.add_typer(register.app, name="register")
 

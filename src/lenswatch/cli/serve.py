@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lenswatch.cli._service import DatabaseOption, DataOption, data_directory
+
 
 def serve(
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Directory for evidence, reports and the database. Made on the first start.",
-            show_default="your data directory for lenswatch",
-            envvar="LENSWATCH_DATA",
-        ),
-    ] = None,
+    data: DataOption = None,
     host: Annotated[
         str,
         typer.Option(
@@ -33,14 +27,7 @@ def serve(
             envvar="LENSWATCH_PORT",
         ),
     ] = 8300,
-    database: Annotated[
-        str,
-        typer.Option(
-            help="postgresql://USER:PASSWORD@HOST/NAME. Empty: SQLite in the data directory.",
-            envvar="LENSWATCH_DATABASE",
-            show_envvar=True,
-        ),
-    ] = "",
+    database: DatabaseOption = "",
     parallel_audits: Annotated[
         int, typer.Option(help="Audits that run at the same time.", min=1, max=64)
     ] = 1,
@@ -105,13 +92,9 @@ def serve(
 
     if new_admin_key and new_operator_key:
         raise UsageError("--new-admin-key and --new-operator-key: one at a time")
-    if data is None:
-        import platformdirs
-
-        data = Path(platformdirs.user_data_dir("lenswatch", appauthor=False))
     run(
         Settings(
-            data=data.absolute(),
+            data=data_directory(data),
             database_url=database,
             parallel_audits=parallel_audits,
             audit_threads=threads,
