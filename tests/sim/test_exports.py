@@ -76,6 +76,25 @@ def test_nfcapd_reads_a_city_router(small_city: Path, tmp_path: Path) -> None:
 
 @pytest.mark.system
 @pytest.mark.parametrize("form", ["v5", "v9", "ipfix"])
+def test_nfcapd_tells_reboots_and_losses(form: str, tmp_path: Path) -> None:
+    made = records(870)
+    exporter = frames.Exporter(1, 2, form, 7, boot_ms=1_794_990_000_000, skew_ms=700)
+    size = netflow.RECORDS_A_MESSAGE[form]
+    lost = np.arange(-(-400 // size)) == 3
+    with frames.open_export(tmp_path / "x.pcap") as file:
+        writer = netflow.ExportWriter(file, exporter)
+        writer.write(made[:400], lost)
+        writer.reboot(int(made["first_ms"][400]) - 100)
+        writer.write(made[400:])
+    told = collect(tmp_path / "x.pcap", tmp_path / "nf")
+    kept = np.delete(made, np.s_[3 * size : 4 * size])
+    assert told["Flows"] == len(kept)
+    assert told["Bytes"] == kept["octets"].sum()
+    assert told["Sequence failures"] >= 1
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("form", ["v5", "v9", "ipfix"])
 @pytest.mark.parametrize("sampling", [1, 64])
 def test_tshark_finds_nothing_malformed(form: str, sampling: int, tmp_path: Path) -> None:
     if shutil.which("tshark") is None:
