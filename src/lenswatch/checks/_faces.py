@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import CameraFaces
-from lenswatch.model import Confidence, EvidenceRef, Interval, Verdict
+from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
 from lenswatch.policy import Control
 
 NO_VIDEO = "There is no video of this camera in the evidence."
@@ -127,6 +128,28 @@ def _first_problem(camera: CameraFaces) -> str:
         return ""
     problem = camera.problems[0]
     return f"{problem.file}: {problem.message}."
+
+
+def of_masking_cameras(
+    measurements: Measurements,
+    finding: Callable[..., Finding],
+    judge: Callable[[Callable[..., Finding], CameraFaces], Finding],
+) -> Iterator[Finding]:
+    """One finding a camera: what ``judge`` says of one that masks, and why of the others not.
+
+    ``finding`` builds one from what is left to say; ``judge`` gets it with the subject filled in.
+    """
+    for row, name, camera in subjects(measurements):
+        verdict, confidence, reason = without_masks(measurements, row, camera)
+        if camera is None or verdict is not None:
+            yield finding(
+                subject=name,
+                verdict=verdict or Verdict.INCONCLUSIVE,
+                confidence=confidence,
+                reason=reason,
+            )
+        else:
+            yield judge(partial(finding, subject=name), camera)
 
 
 def without_masks(

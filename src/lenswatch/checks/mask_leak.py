@@ -10,12 +10,13 @@ unmasked who walks in front of somebody masked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
+from lenswatch.measurements.faces import CameraFaces
 from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
 from lenswatch.policy import Control
 
@@ -32,50 +33,42 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         limit=limit,
         unit="leaks",
     )
-    for row, name, camera in _faces.subjects(measurements):
-        verdict, confidence, reason = _faces.without_masks(measurements, row, camera)
-        if camera is None or verdict is not None:
-            yield finding(
-                subject=name,
-                verdict=verdict or Verdict.INCONCLUSIVE,
-                confidence=confidence,
-                reason=reason,
-            )
-            continue
-        leaks = camera.masks.leaks
-        count = float(len(leaks))
-        if count > limit and camera.best_score < _faces.CLEAR_SCORE:
-            verdict, confidence = Verdict.INCONCLUSIVE, Confidence.LOW
-            reason = (
-                f"{len(leaks)} times something resembled a face where a mask was, never clearly "
-                f"(at best {camera.best_score:.2f} of 1)."
-            )
-        elif count > limit:
-            first = leaks[0]
-            verdict, confidence = Verdict.FAIL, Confidence.MEDIUM
-            reason = (
-                f"{len(leaks)} {'time' if count == 1 else 'times'} a face showed where a mask was "
-                f"before and after, first at {first.start:.1f} s of {first.file}; the tallest "
-                f"{max(leak.height_px for leak in leaks):.0f} px."
-            )
-        elif doubt := _faces.doubt(camera):
-            verdict, confidence, reason = Verdict.INCONCLUSIVE, Confidence.LOW, doubt
-        else:
-            verdict, confidence = Verdict.PASS, Confidence.MEDIUM
-            reason = f"{camera.masks.masked_tracks} masked heads were followed; none showed a face."
-        yield finding(
-            subject=name,
-            verdict=verdict,
-            confidence=confidence,
-            reason=reason,
-            measured=count,
-            interval=Interval(count, count, 1.0, "seen in the video"),
-            evidence=tuple(
-                EvidenceRef(leak.file, f"{leak.start:.1f} s to {leak.end:.1f} s")
-                for leak in leaks[:20]
-            )
-            or _faces.references(camera),
+    yield from _faces.of_masking_cameras(measurements, finding, partial(_judge, limit=limit))
+
+
+def _judge(finding: Callable[..., Finding], camera: CameraFaces, *, limit: float) -> Finding:
+    leaks = camera.masks.leaks
+    count = float(len(leaks))
+    if count > limit and camera.best_score < _faces.CLEAR_SCORE:
+        verdict, confidence = Verdict.INCONCLUSIVE, Confidence.LOW
+        reason = (
+            f"{len(leaks)} times something resembled a face where a mask was, never clearly "
+            f"(at best {camera.best_score:.2f} of 1)."
         )
+    elif count > limit:
+        first = leaks[0]
+        verdict, confidence = Verdict.FAIL, Confidence.MEDIUM
+        reason = (
+            f"{len(leaks)} {'time' if count == 1 else 'times'} a face showed where a mask was "
+            f"before and after, first at {first.start:.1f} s of {first.file}; the tallest "
+            f"{max(leak.height_px for leak in leaks):.0f} px."
+        )
+    elif doubt := _faces.doubt(camera):
+        verdict, confidence, reason = Verdict.INCONCLUSIVE, Confidence.LOW, doubt
+    else:
+        verdict, confidence = Verdict.PASS, Confidence.MEDIUM
+        reason = f"{camera.masks.masked_tracks} masked heads were followed; none showed a face."
+    return finding(
+        verdict=verdict,
+        confidence=confidence,
+        reason=reason,
+        measured=count,
+        interval=Interval(count, count, 1.0, "seen in the video"),
+        evidence=tuple(
+            EvidenceRef(leak.file, f"{leak.start:.1f} s to {leak.end:.1f} s") for leak in leaks[:20]
+        )
+        or _faces.references(camera),
+    )
 
 
 CHECK = Check(

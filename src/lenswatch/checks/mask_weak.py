@@ -12,12 +12,13 @@ much wider than the head in it, whose width is counted as the head's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
+from lenswatch.measurements.faces import CameraFaces
 from lenswatch.measurements.masks import MaskState
 from lenswatch.model import Confidence, Finding, Interval, Verdict
 from lenswatch.policy import Control
@@ -38,40 +39,30 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
         limit=limit,
         unit="px across a head",
     )
-    for row, name, camera in _faces.subjects(measurements):
-        verdict, confidence, reason = _faces.without_masks(measurements, row, camera)
-        if camera is None or verdict is not None:
-            yield finding(
-                subject=name,
-                verdict=verdict or Verdict.INCONCLUSIVE,
-                confidence=confidence,
-                reason=reason,
-            )
-            continue
-        left = camera.masks.effective_px
-        kinds = ", ".join(f"{count} {kind}" for kind, count in camera.masks.counts)
-        unclear = left == 0.0 and camera.masks.state is not MaskState.SOLID
-        if unclear:
-            verdict, reason = (
-                Verdict.INCONCLUSIVE,
-                f"How strong its masks are is unclear ({kinds}).",
-            )
-        elif left > limit:
-            verdict = Verdict.FAIL
-            reason = f"The weakest mask leaves {left:.1f} independent px across a head ({kinds})."
-        else:
-            verdict = Verdict.PASS
-            reason = f"No mask leaves more than {left:.1f} independent px across a head ({kinds})."
-        yield finding(
-            subject=name,
-            verdict=verdict,
-            confidence=Confidence.LOW if unclear else Confidence.MEDIUM,
-            reason=reason,
-            measured=left,
-            # blur widths are measured to about a fifth (docs/faces.md)
-            interval=Interval(left * 0.8, left * 1.25, 0.9, "error of the width, measured"),
-            evidence=_faces.references(camera),
-        )
+    yield from _faces.of_masking_cameras(measurements, finding, partial(_judge, limit=limit))
+
+
+def _judge(finding: Callable[..., Finding], camera: CameraFaces, *, limit: float) -> Finding:
+    left = camera.masks.effective_px
+    kinds = ", ".join(f"{count} {kind}" for kind, count in camera.masks.counts)
+    unclear = left == 0.0 and camera.masks.state is not MaskState.SOLID
+    if unclear:
+        verdict, reason = Verdict.INCONCLUSIVE, f"How strong its masks are is unclear ({kinds})."
+    elif left > limit:
+        verdict = Verdict.FAIL
+        reason = f"The weakest mask leaves {left:.1f} independent px across a head ({kinds})."
+    else:
+        verdict = Verdict.PASS
+        reason = f"No mask leaves more than {left:.1f} independent px across a head ({kinds})."
+    return finding(
+        verdict=verdict,
+        confidence=Confidence.LOW if unclear else Confidence.MEDIUM,
+        reason=reason,
+        measured=left,
+        # blur widths are measured to about a fifth (docs/faces.md)
+        interval=Interval(left * 0.8, left * 1.25, 0.9, "error of the width, measured"),
+        evidence=_faces.references(camera),
+    )
 
 
 CHECK = Check(
