@@ -8,6 +8,7 @@ import re
 import time
 import traceback
 
+from anyio import fail_after
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,24 +60,43 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class BodyLimit:
-    """Refuses bodies above 1 MiB everywhere but at the uploads, which count for themselves."""
+BODY_IDLE_SECONDS = 60.0
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class BodyLimit:
+    """Refuses bodies that are too large or too slow.
+
+    Above 1 MiB everywhere but at the uploads, which count for themselves; everywhere after a minute
+    without a byte, so that nobody holds connections open by sending nothing.
+    """
+
+    def __init__(self, app: ASGIApp, idle_seconds: float = BODY_IDLE_SECONDS) -> None:
         self._app = app
+        self._idle_seconds = idle_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count what arrives."""
-        if scope["type"] != "http" or _UPLOAD.match(scope["path"]):
+        """Count what arrives, and how fast."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        is_upload = _UPLOAD.match(scope["path"]) is not None
         received = 0
+        complete = False
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete
+            if complete:  # whoever asks now waits for the caller to go away
+                return await receive()
+            try:
+                with fail_after(self._idle_seconds):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(
+                    408, f"No byte of the body arrived for {self._idle_seconds:g} seconds."
+                ) from None
+            complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
-            if received > SMALL_BODY_BYTES:
+            if received > SMALL_BODY_BYTES and not is_upload:
                 raise HTTPException(413, f"The body is larger than {SMALL_BODY_BYTES} bytes.")
             return message
 

@@ -16,6 +16,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from lenswatch.errors import LenswatchError
+
 logger = logging.getLogger("lenswatch.api")
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,6 +28,7 @@ _TITLES = {
     403: ("forbidden", "The API key does not allow this"),
     404: ("not-found", "There is no such thing here"),
     405: ("method-not-allowed", "The method is not supported here"),
+    408: ("too-slow", "The body did not arrive in time"),
     409: ("conflict", "The state of the resource does not allow this"),
     410: ("gone", "The resource existed and was deleted"),
     411: ("length-required", "The length of the body must be stated"),
@@ -39,7 +42,7 @@ _TITLES = {
     507: ("insufficient-storage", "The disk is full"),
 }
 _EVERYWHERE = (401, 403, 422, 429, 500, 503)
-JSON_BODY = (400, 413)
+JSON_BODY = (400, 408, 413)
 """What an endpoint that reads a JSON body can answer besides."""
 
 
@@ -179,6 +182,10 @@ def install_handlers(app: FastAPI) -> None:
         logger.error("unexpected error", exc_info=error)
         return problem_response(500, "An unexpected error; the log of the service has its place.")
 
+    def on_unusable(_: Request, error: Exception) -> JSONResponse:
+        # written for people, and never quotes evidence
+        return problem_response(422, str(error), kind="unusable")
+
     def on_anything(_: Request, error: Exception) -> JSONResponse:
         return problem_response(500, "An unexpected error; the log of the service has its place.")
 
@@ -200,6 +207,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(OSError, on_os_error)
+    app.add_exception_handler(LenswatchError, on_unusable)
     app.add_exception_handler(DBAPIError, on_database_error)
     app.add_exception_handler(PoolTimeout, on_database_error)
     app.add_exception_handler(Exception, on_anything)

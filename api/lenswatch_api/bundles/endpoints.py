@@ -46,7 +46,7 @@ _ARCHIVE = {"schema": {"type": "string", "format": "binary", "description": "The
 @router.post(
     "/deployments/{deployment_id}/bundles",
     status_code=201,
-    responses=errors(404, 413, 415, 507),
+    responses=errors(404, 408, 413, 415, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
