@@ -167,7 +167,7 @@ def _play_and_audit(
         shift_times(home, since - 1, offset)
         disks.append(look(home))
         stimuli.append(stimulus)
-        outputs.append(session.output / declaration.video)
+        outputs.append(_own_file(session.output, declaration.video))
         captures.append(session.capture)
     if progress is not None:
         progress("sessions", len(SESSIONS), len(SESSIONS))
@@ -197,6 +197,13 @@ def _play_and_audit(
         claims=read_claims(home / declaration.onvif if declaration.onvif else None),
     )
     return traces, stimuli, result
+
+
+def _own_file(folder: Path, name: str) -> Path:
+    """A file of the device's output; one that is not there where it leads elsewhere by a link."""
+    path = folder / name
+    inside = path.is_file() and path.resolve().is_relative_to(folder.resolve())
+    return path if inside else folder / "none"
 
 
 def _undeclared(

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from lenswatch.evidence.recordings.onvif import parse_answer
 
+_LARGEST = 4 << 20
 _PRIVATE = ("color", "pixelated", "blurred")
 
 
@@ -34,6 +35,8 @@ def read_claims(folder: Path | None) -> Claims:
     masks = False
     for path in sorted(folder.glob("*.xml")) if folder is not None and folder.is_dir() else ():
         try:
+            if path.stat().st_size > _LARGEST or not path.is_file():
+                raise ValueError("no answer")
             root = parse_answer(path.read_bytes())
         except (OSError, ValueError):
             unreadable += 1

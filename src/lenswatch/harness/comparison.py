@@ -41,6 +41,8 @@ _LONGEST_LAG_S = 2.0
 _UNPAIRED = 20.0
 """Difference of brightness, 0..255, that a moment without a picture counts for."""
 _SHIFT = 2
+_MOST_PICTURES = 10
+"""Times the stimulus's pictures that a device may give; each is held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ class Comparison:
 
 def compare(stimulus: Stimulus, output: Path) -> Comparison | None:
     """Compare one session; None where there is no video that can be decoded."""
-    shown, _, _ = _decode(stimulus.path)
+    most = _MOST_PICTURES * stimulus.frames
+    shown, _, _ = _decode(stimulus.path, most)
     try:
-        pictures, times, size = _decode(output)
+        pictures, times, size = _decode(output, most)
     except (OSError, ValueError):
         return None
     if not pictures:
@@ -121,7 +124,7 @@ def compare(stimulus: Stimulus, output: Path) -> Comparison | None:
     )
 
 
-def _decode(path: Path) -> tuple[list[Luma], NDArray[np.float64], tuple[int, int]]:
+def _decode(path: Path, most: int) -> tuple[list[Luma], NDArray[np.float64], tuple[int, int]]:
     """Luma in the stimulus's size, seconds since the first picture, and the size it came in."""
     import av
 
@@ -137,7 +140,7 @@ def _decode(path: Path) -> tuple[list[Luma], NDArray[np.float64], tuple[int, int
                     luma = cv2.resize(luma, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
                 pictures.append(luma)
                 times.append(frame.time if frame.time is not None else len(times) / RATE)
-                if len(pictures) > 100_000:
+                if len(pictures) > most:
                     raise ValueError("far more pictures than were shown")
     except av.error.FFmpegError as error:
         if not pictures:

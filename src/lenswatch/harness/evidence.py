@@ -65,11 +65,17 @@ def write_bundle(
     _write_stores(root / "recordings", declaration, home)
 
 
+def _irregular(folder: str, names: list[str]) -> list[str]:
+    """Pipes, sockets and devices hold nothing, and reading them may never end."""
+    paths = [Path(folder) / name for name in names]
+    return [p.name for p in paths if not (p.is_symlink() or p.is_file() or p.is_dir())]
+
+
 def _write_stores(folder: Path, declaration: Declaration, home: Path) -> None:
     """The device's disk, and the stores that it declares on it."""
     if not declaration.stores:
         return
-    shutil.copytree(home, folder / "disk", symlinks=True)
+    shutil.copytree(home, folder / "disk", symlinks=True, ignore=_irregular)
     stores = [
         {
             "cameras": {".": CAMERA, CAMERA: CAMERA},

@@ -145,3 +145,39 @@ def test_claims(tmp_path: Path) -> None:
     )
     (tmp_path / "b.xml").write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><x/>")
     assert read_claims(tmp_path) == Claims(1, 1, True, 1920, 1080)
+
+
+def test_a_disk_may_hold_anything(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from lenswatch.harness.evidence import write_bundle
+
+    home = tmp_path / "home"
+    home.mkdir()
+    os.mkfifo(home / "pipe")
+    (home / "loop").symlink_to(home)
+    (home / "secret").symlink_to("/etc/hostname")
+    assert look(home) == {}
+    write_bundle(
+        tmp_path / "bundle",
+        GOOD.declaration,
+        videos=[tmp_path / "none"],
+        captures=[],
+        home=home,
+        as_of=datetime(2026, 1, 1, tzinfo=UTC),
+        address="",
+        names={},
+    )
+    disk = tmp_path / "bundle" / "recordings" / "disk"
+    assert (disk / "secret").is_symlink()
+    assert not (disk / "pipe").exists()
+
+
+def test_a_video_that_leads_elsewhere_is_none(tmp_path: Path) -> None:
+    from lenswatch.harness.certify import _own_file
+
+    (tmp_path / "other").write_text("x")
+    output = tmp_path / "output"
+    output.mkdir()
+    (output / "video.mp4").symlink_to(tmp_path / "other")
+    assert not _own_file(output, "video.mp4").exists()
