@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import CameraFaces
-from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
 
-NO_VIDEO = "There is no video of this camera in the evidence."
+NO_VIDEO = sentence("There is no video of this camera in the evidence.")
 
 DARK_SHARE = 0.5
 """Share of dark frames from which finding nothing says nothing."""
@@ -57,21 +57,26 @@ def unreadable(camera: CameraFaces | None) -> str:
     if camera is None:
         return NO_VIDEO
     if not camera.looked.frames_seen:
-        return f"None of its video can be decoded. {_first_problem(camera)}"
+        return joined([sentence("None of its video can be decoded."), _first_problem(camera)])
     return ""
 
 
 def doubt(camera: CameraFaces) -> str:
     """Why finding nothing in this camera's pictures says nothing; empty where it does say it."""
     if camera.dark_share > DARK_SHARE:
-        return (
-            f"{camera.dark_share:.0%} of its frames are too dark to tell whether a face is in view."
+        return sentence(
+            "{share:.0%} of its frames are too dark to tell whether a face is in view.",
+            share=camera.dark_share,
         )
     looked = camera.looked
     if looked.frames_damaged > DAMAGED_SHARE * looked.frames_seen:
-        return f"{looked.frames_damaged} of {looked.frames_seen} frames are damaged."
+        return sentence(
+            "{damaged} of {frames} frames are damaged.",
+            damaged=looked.frames_damaged,
+            frames=looked.frames_seen,
+        )
     if camera.problems:
-        return f"Part of its video cannot be read. {_first_problem(camera)}"
+        return joined([sentence("Part of its video cannot be read."), _first_problem(camera)])
     return ""
 
 
@@ -90,9 +95,12 @@ def only_resemblance(camera: CameraFaces) -> str:
         return ""
     if camera.best_score >= CLEAR_SCORE:
         return ""
-    return (
-        f"Among {camera.masks.masked_tracks} masked heads, {camera.tracks} resemble a face, none "
-        f"clearly (at best {camera.best_score:.2f} of 1): look at the video, or record it closer."
+    return sentence(
+        "Among {masked} masked heads, {count} resemble a face, none clearly (at best {score:.2f} "
+        "of 1): look at the video, or record it closer.",
+        masked=camera.masks.masked_tracks,
+        count=camera.tracks,
+        score=camera.best_score,
     )
 
 
@@ -127,7 +135,7 @@ def _first_problem(camera: CameraFaces) -> str:
     if not camera.problems:
         return ""
     problem = camera.problems[0]
-    return f"{problem.file}: {problem.message}."
+    return sentence("{file}: {what}.", file=problem.file, what=sentence(problem.message))
 
 
 def of_masking_cameras(
@@ -168,12 +176,15 @@ def without_masks(
     if camera.masks.masked_tracks and (claims or camera.masks.masked_tracks > camera.tracks):
         return None, Confidence.MEDIUM, ""
     if camera.tracks and not claims:
-        reason = "It is not declared to mask faces, and most faces it shows are unmasked."
+        reason = sentence("It is not declared to mask faces, and most faces it shows are unmasked.")
         return Verdict.NOT_APPLICABLE, Confidence.MEDIUM, reason
     if declared is not None and declared[row] == 1.0:
-        reason = "Declared to mask faces, but no mask was seen to judge."
+        reason = sentence("Declared to mask faces, but no mask was seen to judge.")
         return Verdict.INCONCLUSIVE, Confidence.LOW, reason
     if declared is not None and declared[row] == 0.0:
-        return Verdict.NOT_APPLICABLE, Confidence.HIGH, "The camera is declared not to mask faces."
-    reason = "No mask was seen, and the inventory does not say whether there should be one."
+        reason = sentence("The camera is declared not to mask faces.")
+        return Verdict.NOT_APPLICABLE, Confidence.HIGH, reason
+    reason = sentence(
+        "No mask was seen, and the inventory does not say whether there should be one."
+    )
     return Verdict.INCONCLUSIVE, Confidence.LOW, reason

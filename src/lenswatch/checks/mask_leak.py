@@ -17,7 +17,15 @@ from lenswatch.checks import _faces
 from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import CameraFaces
-from lenswatch.model import Confidence, EvidenceRef, Finding, Interval, Verdict
+from lenswatch.model import (
+    Confidence,
+    EvidenceRef,
+    Finding,
+    Interval,
+    Verdict,
+    counted,
+    sentence,
+)
 from lenswatch.policy import Control
 
 
@@ -39,25 +47,36 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
 def _judge(finding: Callable[..., Finding], camera: CameraFaces, *, limit: float) -> Finding:
     leaks = camera.masks.leaks
     count = float(len(leaks))
+    reason: str
     if count > limit and camera.best_score < _faces.CLEAR_SCORE:
         verdict, confidence = Verdict.INCONCLUSIVE, Confidence.LOW
-        reason = (
-            f"{len(leaks)} times something resembled a face where a mask was, never clearly "
-            f"(at best {camera.best_score:.2f} of 1)."
+        reason = sentence(
+            "{count} times something resembled a face where a mask was, never clearly (at best "
+            "{score:.2f} of 1).",
+            count=len(leaks),
+            score=camera.best_score,
         )
     elif count > limit:
         first = leaks[0]
         verdict, confidence = Verdict.FAIL, Confidence.MEDIUM
-        reason = (
-            f"{len(leaks)} {'time' if count == 1 else 'times'} a face showed where a mask was "
-            f"before and after, first at {first.start:.1f} s of {first.file}; the tallest "
-            f"{max(leak.height_px for leak in leaks):.0f} px."
+        reason = counted(
+            "{count} time a face showed where a mask was before and after, first at {start:.1f} s "
+            "of {file}; the tallest {px:.0f} px.",
+            "{count} times a face showed where a mask was before and after, first at {start:.1f} s "
+            "of {file}; the tallest {px:.0f} px.",
+            count=len(leaks),
+            start=first.start,
+            file=first.file,
+            px=max(leak.height_px for leak in leaks),
         )
     elif doubt := _faces.doubt(camera):
         verdict, confidence, reason = Verdict.INCONCLUSIVE, Confidence.LOW, doubt
     else:
         verdict, confidence = Verdict.PASS, Confidence.MEDIUM
-        reason = f"{camera.masks.masked_tracks} masked heads were followed; none showed a face."
+        reason = sentence(
+            "{count} masked heads were followed; none showed a face.",
+            count=camera.masks.masked_tracks,
+        )
     return finding(
         verdict=verdict,
         confidence=confidence,

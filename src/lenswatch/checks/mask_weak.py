@@ -20,7 +20,7 @@ from lenswatch.checks._base import Check
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import CameraFaces
 from lenswatch.measurements.masks import MaskState
-from lenswatch.model import Confidence, Finding, Interval, Verdict
+from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
 
 EFFECTIVE_PX = 5.0
@@ -44,16 +44,29 @@ def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
 
 def _judge(finding: Callable[..., Finding], camera: CameraFaces, *, limit: float) -> Finding:
     left = camera.masks.effective_px
-    kinds = ", ".join(f"{count} {kind}" for kind, count in camera.masks.counts)
+    counts = [
+        sentence("{count} {kind}", count=count, kind=sentence(kind.value))
+        for kind, count in camera.masks.counts
+    ]
+    kinds = joined(counts, "{first}, {second}")
     unclear = left == 0.0 and camera.masks.state is not MaskState.SOLID
     if unclear:
-        verdict, reason = Verdict.INCONCLUSIVE, f"How strong its masks are is unclear ({kinds})."
+        verdict = Verdict.INCONCLUSIVE
+        reason = sentence("How strong its masks are is unclear ({kinds}).", kinds=kinds)
     elif left > limit:
         verdict = Verdict.FAIL
-        reason = f"The weakest mask leaves {left:.1f} independent px across a head ({kinds})."
+        reason = sentence(
+            "The weakest mask leaves {px:.1f} independent px across a head ({kinds}).",
+            px=left,
+            kinds=kinds,
+        )
     else:
         verdict = Verdict.PASS
-        reason = f"No mask leaves more than {left:.1f} independent px across a head ({kinds})."
+        reason = sentence(
+            "No mask leaves more than {px:.1f} independent px across a head ({kinds}).",
+            px=left,
+            kinds=kinds,
+        )
     return finding(
         verdict=verdict,
         confidence=Confidence.LOW if unclear else Confidence.MEDIUM,

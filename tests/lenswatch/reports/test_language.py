@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 
 from lenswatch.evidence.recordings.artefacts import Hold, Kind
 from lenswatch.measurements.capability import LEVELS_2014, LEVELS_2025
+from lenswatch.measurements.masks import MaskState
 from lenswatch.model import Sentence, counted, joined, sentence
 from lenswatch.policy import load_packs, shipped_packs
 from lenswatch.reports import write_reports
@@ -63,6 +64,7 @@ def texts_of_findings() -> set[str]:
     """
     words = {kind.words for kind in Kind} | {hold.words for hold in Hold if hold} | OF_TABLES
     words |= {level for level, _ in (*LEVELS_2014, *LEVELS_2025)}
+    words |= {state.value for state in MaskState}
     for path in FOLDER.parent.rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(call, ast.Call):
