@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from lenswatch_sim.people import bodies, heads, mesh, paint
 HEAD_YAWS = (0, 18, 36, 54, 72, 90, 125, 180)
 HEAD_PITCHES = (4, 24)
 BODY_YAWS = (0, 45, 90, 135, 180)
-HEADS = 24
-BODIES = 6
+HEADS = 32
+MANNEQUINS = 2
+"""Bald heads after the people's, for figures of plastic."""
+BODIES = 8
 
 # Normals and detail are stored in so many levels: below what a video encoder keeps.
 NORMAL_LEVELS = 24
@@ -93,12 +96,12 @@ def build(root: Path | None, out: Path) -> dict[str, Any]:
         offset += planes.size
         return start
 
-    for i in range(HEADS):
+    for i in range(HEADS + MANNEQUINS):
         rng = np.random.default_rng([7, i])
         male = i % 2 == 0
         mix = mesh.face_mix(rng, male)
-        plain = head_style(i, rng, male)
-        masked = heads.Style(**{**plain.__dict__, "mask": True}) if i % 6 == 4 else plain
+        plain = heads.Style(hair=paint.BALD) if i >= HEADS else head_style(i, rng, male)
+        masked = replace(plain, mask=True) if i < HEADS and i % 6 == 4 else plain
         head = heads.Head(base, mix, masked)
         for pitch in HEAD_PITCHES:
             for yaw in HEAD_YAWS:
@@ -111,6 +114,9 @@ def build(root: Path | None, out: Path) -> dict[str, Any]:
                         "yaw": yaw,
                         "pitch": pitch,
                         "medical_mask": masked.mask,
+                        "glasses": masked.glasses > 0,
+                        "hat": masked.hat != paint.NO_HAT,
+                        "mannequin": i >= HEADS,
                         "at": keep(planes),
                         "size": list(planes.shape[1:]),
                         "anchor": (tile.anchor - corner).round(2).tolist(),
@@ -122,12 +128,14 @@ def build(root: Path | None, out: Path) -> dict[str, Any]:
                     }
                 )
     outfits = (
-        bodies.Outfit(),
-        bodies.Outfit(looseness=0.24, skirt=-3.2),
-        bodies.Outfit(looseness=0.2, hem=0.4),
-        bodies.Outfit(skirt=-6.9),
-        bodies.Outfit(looseness=0.3, hem=-1.4),
-        bodies.Outfit(looseness=0.22, skirt=-4.6),
+        bodies.Outfit(looseness=0.2, pattern=paint.SHIRT),
+        bodies.Outfit(looseness=0.3, skirt=-3.2, pattern=paint.JACKET),
+        bodies.Outfit(looseness=0.34, hem=0.1, pattern=paint.JACKET, trousers=0.3),
+        bodies.Outfit(looseness=0.24, skirt=-6.9),
+        bodies.Outfit(looseness=0.36, skirt=-2.2, pattern=paint.JACKET, trousers=0.26),
+        bodies.Outfit(looseness=0.26, skirt=-4.6, pattern=paint.STRIPES),
+        bodies.Outfit(looseness=0.24, hem=-0.2, pattern=paint.STRIPES, trousers=0.34),
+        bodies.Outfit(looseness=0.28, hem=-0.4, trousers=0.2),
     )
     for i in range(BODIES):
         mix = {

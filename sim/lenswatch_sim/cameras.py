@@ -135,8 +135,7 @@ def set_times(path: Path, moment: datetime) -> None:
 
 def make_clip(order: ClipOrder) -> ClipResult:
     """Render, encode and write one camera's clip and its truth."""
-    from lenswatch_sim.masking import Policy
-    from lenswatch_sim.scenes import Scene, View
+    from lenswatch_sim.scenes import Policy, Scene, View
 
     view = View(**order.view)
     scene = Scene(view, (order.seed, 41, order.number), order.seconds, Policy(**order.mask))
@@ -145,17 +144,19 @@ def make_clip(order: ClipOrder) -> ClipResult:
     lines = []
     hidden = _hidden(order.privacy_masks, view.width, view.height)
     for i in range(count):
-        picture, heads = scene.frame(i / order.fps)
+        picture, heads, objects = scene.frame(i / order.fps)
         if hidden is not None:
             picture[hidden] = _MASK_COLOUR
-            _hide(heads, hidden)
+            _hide(heads + objects, hidden)
         frames.append(picture)
-        lines.append({"frame": i, "seconds": round(i / order.fps, 3), "heads": heads})
+        line = {"frame": i, "seconds": round(i / order.fps, 3), "heads": heads}
+        lines.append(line | {"objects": objects})
     movie = stamp(encode(frames, Fraction(order.fps), order.encoder), order.begin)
     order.path.parent.mkdir(parents=True, exist_ok=True)
     order.path.write_bytes(movie)
     set_times(order.path, order.begin)
     summary = summarise(order.node_id, lines, view.people > 0, order.mask["method"])
+    summary |= {"light": view.light, "weather": view.weather, "activity": view.activity}
     order.truth.parent.mkdir(parents=True, exist_ok=True)
     with order.truth.open("w") as file:
         for line in lines:
@@ -204,9 +205,10 @@ def summarise(
     """What the clip as a whole shows of faces.
 
     A face is *clear* in a frame when it is unmasked, at least 24 pixels high, turned by at most 60
-    degrees, and at least 80 % visible and inside the picture. It is *doubtful* where it is unmasked
-    and not clear, but at least 12 pixels high, turned by at most 90 degrees and a third visible:
-    a good detector finds some of these.
+    degrees, at least 80 % visible and inside the picture, not behind fog that leaves less than half
+    of the contrast, and smeared by at most 15 % of its height. It is *doubtful* where it is
+    unmasked and not clear, but at least 12 pixels high, turned by at most 90 degrees and a third
+    visible: a good detector finds some of these.
     """
     clear = masked = leaked = doubtful = 0
     tallest = 0.0
@@ -224,6 +226,8 @@ def summarise(
                 and abs(head["yaw_deg"]) <= 60
                 and head["visible"] >= 0.8
                 and head["in_frame"] >= 0.8
+                and head["contrast"] >= 0.5
+                and head["smear_px"] <= 0.15 * height
             ):
                 clear += 1
                 tallest = max(tallest, height)

@@ -42,6 +42,26 @@ DEFAULTS: dict[str, Any] = {
         "peopled_share": 0.8,
         "lights": ["day", "day", "overcast", "indoor"],
     },
+    "scenes": {
+        # Cameras draw one of these: clear, rain, fog.
+        "weather": ["clear"],
+        "visibility_m": 40,
+        "rain_mm_per_h": 8,
+        # Factor on the number of people, and whether it follows the hour of the day.
+        "crowd": 1.0,
+        "people_by_hour": False,
+        "utc_offset_hours": 1,
+        # Skin tones that occur, 0 (lightest) to 9; all ten where empty.
+        "tones": [],
+        "vehicles_per_minute": 4,
+        # Printed faces and mannequins in each camera's view.
+        "posters": 0,
+        "mannequins": 0,
+        # Factor on sensor noise; exposure time, 0: the camera chooses; blur of the lens.
+        "noise": 1.0,
+        "shutter_s": 0,
+        "defocus_px": 0,
+    },
     "video": {
         "width": 640,
         "height": 360,
@@ -130,7 +150,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """Every key a scenario may set, with what holds where it does not."""
 
-_DISTRICT_PARTS = ("cameras", "recording", "routing", "export")
+_DISTRICT_PARTS = ("cameras", "scenes", "recording", "routing", "export")
 
 
 @dataclass(frozen=True)
@@ -241,6 +261,20 @@ _ONE_OF: dict[str, tuple[str, ...]] = {
     "export.aggregation": ("v5", "v9", "ipfix", "sflow"),
     "export.core": ("v5", "v9", "ipfix", "sflow"),
 }
+_SOME_OF: dict[str, tuple[str, ...]] = {
+    "cameras.lights": (
+        "day",
+        "overcast",
+        "indoor",
+        "dusk",
+        "night",
+        "infrared",
+        "backlight",
+        "lowlight",
+        "by-hour",
+    ),
+    "scenes.weather": ("clear", "rain", "fog"),
+}
 _POSITIVE = (
     "city.cameras",
     "video.width",
@@ -268,6 +302,14 @@ def _check(values: dict[str, Any], name: str) -> None:
                 raise ScenarioError(
                     f"{name}: {key}: is {content[last]!r}, must be one of {', '.join(allowed)}"
                 )
+    for key, allowed in _SOME_OF.items():
+        part, last = key.split(".")
+        for content in [values[part]] + [d.get(part, {}) for d in values["in_district"].values()]:
+            for entry in content.get(last, ()):
+                if entry not in allowed:
+                    raise ScenarioError(f"{name}: {key}: {entry!r} is none of {', '.join(allowed)}")
+            if last in content and not content[last]:
+                raise ScenarioError(f"{name}: {key}: must name at least one")
     for key in _POSITIVE:
         part, last = key.split(".")
         value = values[part][last]

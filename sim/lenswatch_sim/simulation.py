@@ -17,7 +17,7 @@ import yaml
 
 from lenswatch_sim import cameras as camera_nodes
 from lenswatch_sim import city as cities
-from lenswatch_sim import inventory, recorders, routers, stores, truth
+from lenswatch_sim import citymap, inventory, recorders, routers, stores, truth
 from lenswatch_sim.captures import taps
 from lenswatch_sim.live import nodes
 from lenswatch_sim.scenario import Scenario, load_scenario
@@ -91,6 +91,7 @@ def simulate(
     clips = _make_clips(city, bundle, side, as_of, processes, tell)
     held = _fill_stores(city, bundle, clips, as_of, tell)
     tapped = taps.write_captures(city, bundle, as_of)
+    citymap.write(city, out / "map.svg")
     truth.write(city, side, clips, held, {"exports": exported, "captures": tapped}, as_of)
     nodes.write(nodes.plan(city, bundle, held, as_of), out / "live.json")
     return bundle
@@ -261,12 +262,15 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
 def _make_clips(
     city: cities.City, bundle: Path, side: Path, as_of: Any, processes: int | None, tell: Progress
 ) -> dict[str, camera_nodes.ClipResult]:
+    from lenswatch_sim.scenes.plan import plan
+
     video = city.scenario.values["video"]
     begin = as_of - timedelta(seconds=float(video["seconds"]) + 60)
     orders = []
     for i in city.filmed():
         camera = city.camera(i)
         settings = city.scenario.part("cameras", city.districts[camera.district].name)
+        scenery = city.scenario.part("scenes", city.districts[camera.district].name)
         orders.append(
             camera_nodes.ClipOrder(
                 node_id=camera.node_id,
@@ -278,9 +282,9 @@ def _make_clips(
                     "hfov_deg": camera.hfov_deg,
                     "mount_m": camera.mount_m,
                     "distance_m": camera.distance_m,
-                    "light": camera.light,
                     "people": camera.people,
                     "place": camera.place,
+                    **plan(scenery, i, city.seed, camera.place, camera.light, begin),
                 },
                 mask={
                     "method": settings["mask"],

@@ -16,10 +16,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from lenswatch_sim.people.compositor import Painter
-from lenswatch_sim.people.library import library
-from lenswatch_sim.people.palette import TONES, palette, skin
-from lenswatch_sim.scenes import LIGHTS, Scene, View
+from lenswatch_sim.people.palette import TONES, skin
+from lenswatch_sim.scenes import Scene, View
 
 Box = tuple[float, float, float, float]
 
@@ -71,77 +69,55 @@ def detect(session: Any, picture: np.ndarray) -> list[Box]:
     return kept
 
 
-def crowd(light: str, tone: int, part: int) -> tuple[np.ndarray, list[Box]]:
-    """Twelve frontal people, faces about 36 pixels high, through JPEG at video quality."""
-    people = library()
-    painter = Painter(people, LIGHTS[light])
-    level = {"day": 100, "dusk": 70, "infrared": 60}.get(light, 90)
-    picture = np.full((352, 640, 3), level, np.uint8)
-    owner = np.full(picture.shape[:2], -1, np.int32)
-    boxes = []
-    for place in range(12):
-        identity = part * 12 + place
-        drawn = painter.person(
-            picture,
-            owner,
-            identity=identity,
-            build=place % 6,
-            step=place % 4,
-            colours=palette(tone, np.random.default_rng([identity, tone])),
-            colours_key=identity,
-            neck=(50 + place % 6 * 108, 110 + place // 6 * 160),
-            pixels_per_dm=20.0,
-            body_yaw_deg=0.0,
-            head_yaw_deg=0.0,
-            pitch_deg=6.0,
-            number=place,
-        )
-        boxes.append(drawn.box)
-    coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-    return cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1], boxes
+def frontal(light: str, tone: int, detector: Any, wanted: int) -> list[float]:
+    """Overlap of the best box with each frontal, unhidden face of 32 pixels and more, as JPEG."""
+    best: list[float] = []
+    clip = 0
+    while len(best) < wanted:
+        view = View(640, 352, 42.0, 3.0, 4.6, light=light, people=5.0, facing=1.0, tones=(tone,))
+        scene = Scene(view, (9, clip, tone), 9.0)
+        clip += 1
+        for second in range(0, 9, 2):
+            shot = scene.frame(float(second))
+            faces = [
+                head["box"]
+                for head in shot.heads
+                if abs(head["yaw_deg"]) <= 20
+                and head["box"][3] >= 32
+                and head["visible"] >= 0.97
+                and head["in_frame"] == 1
+                and not head["medical_mask"]
+            ]
+            if not faces:
+                continue
+            quality = [cv2.IMWRITE_JPEG_QUALITY, 80]
+            coded = cv2.imencode(".jpg", shot.picture[:, :, ::-1], quality)[1]
+            seen = detect(detector, cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1])
+            for x, y, w, h in faces:
+                box = (x, y, x + w, y + h)
+                best.append(max((overlap(box, other) for other in seen), default=0.0))
+    return best
 
 
-@pytest.mark.parametrize("light", ["day", "dusk", "infrared"])
-def test_frontal_faces_are_found_in_every_tone(light: str, detector: Any) -> None:
-    found: dict[int, list[float]] = {}
-    for tone in range(TONES) if light == "day" else (0, 5, 9):
-        for part in (0, 1):
-            picture, boxes = crowd(light, tone, part)
-            seen = detect(detector, picture)
-            for box in boxes:
-                best = max((overlap(box, other) for other in seen), default=0.0)
-                found.setdefault(tone, []).append(best)
+@pytest.mark.parametrize("light", ["day", "dusk", "night", "infrared"])
+def test_frontal_faces_are_found_in_light_and_dark_skin(light: str, detector: Any) -> None:
+    found = {tone: np.array(frontal(light, tone, detector, 30)) for tone in (0, 5, 9)}
     for tone, best in found.items():
-        assert np.mean(np.array(best) > 0.3) >= 0.95, f"tone {tone}"
-    every = np.concatenate([np.array(best) for best in found.values()])
-    assert np.mean(every > 0.3) >= 0.98
+        assert np.mean(best > 0.3) >= 0.9, f"tone {tone}"
+    every = np.concatenate(list(found.values()))
+    assert np.mean(every > 0.3) >= 0.96
     assert np.median(every) >= 0.7
 
 
 def test_backs_of_heads_have_no_face(detector: Any) -> None:
-    people = library()
-    painter = Painter(people, LIGHTS["day"])
-    picture = np.full((352, 640, 3), 100, np.uint8)
-    owner = np.full(picture.shape[:2], -1, np.int32)
-    for place in range(6):
-        drawn = painter.person(
-            picture,
-            owner,
-            identity=place,
-            build=place,
-            step=0,
-            colours=palette(5, np.random.default_rng(place)),
-            colours_key=place,
-            neck=(50 + place * 108, 150),
-            pixels_per_dm=22.0,
-            body_yaw_deg=180.0,
-            head_yaw_deg=180.0,
-            pitch_deg=6.0,
-            number=place,
-        )
-        assert abs(drawn.yaw_deg) == 180
-        assert not any(eye[2] for eye in drawn.eyes)
-    assert len(detect(detector, picture)) == 0
+    scene = Scene(View(640, 352, 42.0, 3.0, 5.0, people=5.0, facing=0.0), (2,), 8.0)
+    heads = found = 0
+    for second in range(0, 8, 2):
+        shot = scene.frame(float(second))
+        heads += len(shot.heads)
+        found += len(detect(detector, shot.picture))
+    assert heads > 10
+    assert found <= heads * 0.1
 
 
 def test_tones_step_evenly_and_stay_human() -> None:

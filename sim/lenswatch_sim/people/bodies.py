@@ -13,7 +13,7 @@ from lenswatch_sim.people import mesh, paint, raster, tiles
 Floats = NDArray[np.float64]
 
 PIXELS_PER_DM = 16.0
-WIDTH_DM, TOP_DM, BOTTOM_DM = 6.4, 6.3, -8.5
+WIDTH_DM, TOP_DM, BOTTOM_DM = 9.0, 6.3, -10.4
 STEPS = 4
 """Pictures of one walking cycle."""
 
@@ -32,6 +32,9 @@ class Outfit:
     """Where the top ends, height on the neutral mesh; below lie trousers."""
     skirt: float | None = None
     """Where a coat or dress ends, None without one."""
+    trousers: float = 0.22
+    """How far the trousers hang from the legs, decimetres."""
+    pattern: int = paint.PLAIN
 
 
 class Body:
@@ -94,7 +97,8 @@ class Body:
     def _pose(self, step: int) -> Floats:
         """Arms down, legs and arms swinging: one of ``STEPS`` pictures of the walk."""
         p = self._shape.copy()
-        swing = (0.3 if self._outfit.skirt is None else 0.15) * np.sin(2 * np.pi * step / STEPS)
+        stride = 0.3 if (self._outfit.skirt or 0.0) > -3.5 else 0.1
+        swing = stride * np.sin(2 * np.pi * step / STEPS)
         for side, sign in (("L", 1.0), ("R", -1.0)):
             letter = side.lower()
             lift = max(0.0, np.cos(2 * np.pi * step / STEPS) * sign)
@@ -128,31 +132,56 @@ class Body:
             np.abs(rest[self._skin][:, :, 0]) > 3.9
         ).all(1)
         result.append(tiles.Surface(paint.BODY, self._skin[bare], shape, normal, shade))
-        feet = (rest[self._skin][:, :, 1] < -7.5).all(1)
+        feet = (rest[self._skin][:, :, 1] < -7.3).all(1)
         result.append(
             tiles.Surface(
                 paint.BOTTOM_CLOTH, self._skin[feet], shape + 0.08 * normal, normal, shade
             )
         )
-        cloth = shape + outfit.looseness * normal
+        # Cloth spans hollows instead of following the muscles.
+        cloth = self._hang(shape + outfit.looseness * normal, self._tights, 14)
+        cloth_normal = raster.vertex_normals(cloth, self._tights)
         occlusion = raster.ambient_occlusion(cloth, self._tights, 24)
-        sleeve = (np.abs(rest[self._tights][:, :, 0]) < 3.85).all(1)
-        tights = self._tights[sleeve]
-        middle = rest[tights][:, :, 1].mean(1)
-        top = middle > outfit.hem
-        result.append(tiles.Surface(paint.TOP_CLOTH, tights[top], cloth, normal, occlusion))
-        under = shape + outfit.looseness * normal * np.clip(0.6 - 0.12 * rest[:, 1:2], 0.4, 1.2)
-        result.append(tiles.Surface(paint.BOTTOM_CLOTH, tights[~top], under, normal, occlusion))
+        wide = np.clip(0.6 - 0.12 * rest[:, 1:2], 0.4, 1.2)
+        under = self._hang(shape + outfit.trousers * normal * wide, self._tights, 8)
+        under_normal = raster.vertex_normals(under, self._tights)
+        middle = rest[self._tights][:, :, 1].mean(1)
+        high, low = self._tights[middle > outfit.hem - 0.6], self._tights[middle < outfit.hem + 0.8]
+        result.append(tiles.Surface(paint.BOTTOM_CLOTH, low, under, under_normal, occlusion))
+        result.append(tiles.Surface(paint.TOP_CLOTH, high, cloth, cloth_normal, occlusion))
         if outfit.skirt is not None:
-            kept = rest[self._skirt][:, :, 1].mean(1) > outfit.skirt
             hang = shape.copy()
             hang[mesh.SKIRT, 2] = (hang[mesh.SKIRT, 2] - 0.25) * 1.25 + 0.25
+            hang = self._hang(hang + 0.25 * normal, self._skirt, 6)
             result.append(
                 tiles.Surface(
-                    paint.TOP_CLOTH, self._skirt[kept], hang + 0.25 * normal, normal, shade
+                    paint.SKIRT_CLOTH,
+                    self._skirt,
+                    hang,
+                    raster.vertex_normals(hang, self._skirt),
+                    shade,
                 )
             )
         return result
+
+    @staticmethod
+    def _hang(points: Floats, triangles: NDArray[np.int64], passes: int) -> Floats:
+        """Smooth a shell: each pass moves every point halfway to the mean of its neighbours."""
+        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+        edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
+        count = np.bincount(edges[:, 0], minlength=len(points))
+        moved = points.copy()
+        used = count > 0
+        for _ in range(passes):
+            total = np.stack(
+                [
+                    np.bincount(edges[:, 0], moved[edges[:, 1], k], minlength=len(points))
+                    for k in range(3)
+                ],
+                axis=1,
+            )
+            moved[used] = 0.5 * moved[used] + 0.5 * total[used] / count[used, None]
+        return moved
 
     def tile(self, surfaces: list[tiles.Surface], yaw_deg: float) -> tuple[tiles.Picture, Floats]:
         """The body turned by ``yaw_deg`` to its left, and the neck's pivot in tile pixels."""
@@ -173,7 +202,9 @@ class Body:
                 axis=1,
             )
 
+        outfit = self._outfit
         style = np.zeros(9)
+        style[0], style[1], style[2] = outfit.hem, outfit.skirt or 0.0, outfit.pattern
         style[8] = 5.45
         picture = tiles.draw_surfaces(surfaces, self._rest, style, turn, to_screen, (height, width))
         anchor = to_screen(self._shift[None] + np.array([[0.0, 5.7, 0.1]]))[0, :2]

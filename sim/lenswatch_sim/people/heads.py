@@ -156,6 +156,7 @@ class Head:
         picture = tiles.draw_surfaces(
             self._surfaces, self._rest, self._style, turn, to_screen, (height // s, width // s)
         )
+        keep = _without_slivers(picture.label)
         eyes = np.zeros((2, 3))
         for i, part in enumerate((mesh.LEFT_EYE, mesh.RIGHT_EYE)):
             centre = self._shape[part].mean(0, keepdims=True) + np.array([[0.0, 0.0, 0.13]])
@@ -165,4 +166,22 @@ class Head:
         face = to_screen(self._shape[self._face])[:, :2] / s
         box = np.concatenate([face.min(0), face.max(0)])
         anchor = to_screen(self._shift[None] + np.array([[0.0, 5.7, 0.1]]))[0, :2] / s
-        return Tile(picture.label, picture.normal, picture.detail, eyes, box, anchor)
+        return Tile(picture.label * keep, picture.normal, picture.detail, eyes, box, anchor)
+
+
+def _without_slivers(label: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """False at threads of hair of less than three pixels that hang in the air beside the head."""
+    covered = label > 0
+
+    def spread(mask: NDArray[np.bool_], any_of: bool) -> NDArray[np.bool_]:
+        padded = np.pad(mask, 1, constant_values=not any_of)
+        height, width = mask.shape
+        views = [padded[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+        joined: NDArray[np.bool_] = (
+            np.logical_or.reduce(views) if any_of else np.logical_and.reduce(views)
+        )
+        return joined
+
+    opened = spread(spread(covered, any_of=False), any_of=True)
+    loose: NDArray[np.bool_] = (label == paint.HAIR) & ~opened
+    return ~loose

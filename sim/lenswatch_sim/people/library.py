@@ -52,6 +52,10 @@ class Library:
     identities: int
     medical_masks: frozenset[int]
     """Identities that wear a medical mask (a thing on the face, not in the camera)."""
+    glasses: frozenset[int]
+    hats: frozenset[int]
+    mannequins: frozenset[int]
+    """Heads of plastic; they are no identities."""
     builds: int
     steps: int
     head_scale: float
@@ -73,6 +77,9 @@ def library() -> Library:
         height, width = entry["size"]
         start = int(entry["at"])
         return pixels[start : start + 4 * height * width].reshape(4, height, width)
+
+    def wearing(what: str) -> frozenset[int]:
+        return frozenset(entry["identity"] for entry in index["heads"] if entry.get(what))
 
     heads = {}
     for entry in index["heads"]:
@@ -96,8 +103,11 @@ def library() -> Library:
         head_yaws=np.unique([key[1] for key in heads]),
         head_pitches=np.unique([key[2] for key in heads]),
         body_yaws=np.unique([key[2] for key in bodies]),
-        identities=1 + max(key[0] for key in heads),
-        medical_masks=frozenset(e["identity"] for e in index["heads"] if e["medical_mask"]),
+        identities=len({key[0] for key in heads} - wearing("mannequin")),
+        medical_masks=wearing("medical_mask"),
+        glasses=wearing("glasses"),
+        hats=wearing("hat"),
+        mannequins=wearing("mannequin"),
         builds=1 + max(key[0] for key in bodies),
         steps=1 + max(key[1] for key in bodies),
         head_scale=float(index["head_pixels_per_dm"]),

@@ -18,6 +18,10 @@ LABELS = 16
 
 # Kinds of surface handed to the rasteriser.
 BODY, EYE, SCALP, LONG_HAIR, MASK_SHELL, GLASSES, HAT_SHELL, TOP_CLOTH, BOTTOM_CLOTH = range(9)
+SKIRT_CLOTH = 9
+
+# Patterns of a top.
+PLAIN, JACKET, STRIPES, SHIRT = range(4)
 
 # Places on the neutral mesh, decimetres.
 EYE_X, EYE_Y, EYE_Z = 0.308, 7.284, 1.245
@@ -70,7 +74,8 @@ def hairline(x, y, z, hair, recede):  # type: ignore[no-untyped-def]
 def paint(kind, x, y, z, style, out):  # type: ignore[no-untyped-def]
     """Label of one fragment in ``out[0]`` and its albedo factor in ``out[1]``; 0 discards it.
 
-    ``style``: hair, recede, hat, mask, glasses, beard, brow thickness, lip strength, collar height.
+    ``style`` of a head: hair, recede, hat, mask, glasses, beard, brow thickness, lip strength,
+    collar height. Of a body: hem of the top, end of the skirt, pattern, five unused, collar height.
     """
     hair, recede, hat = int(style[0]), style[1], int(style[2])
     side = abs(x)
@@ -98,7 +103,7 @@ def paint(kind, x, y, z, style, out):  # type: ignore[no-untyped-def]
             # Brow: an arc that thins outwards.
             along = (side - 0.11) / 0.47
             if 0.0 < along < 1.0:
-                arc = 7.475 + 0.11 * np.sin(np.pi * (0.15 + 0.6 * along)) - 0.03 * along
+                arc = 7.505 + 0.07 * np.sin(np.pi * (0.15 + 0.6 * along)) - 0.03 * along
                 thick = style[6] * (1.1 - 0.7 * along)
                 if abs(y - arc) < thick and z > 0.9:
                     label = BROW
@@ -127,7 +132,8 @@ def paint(kind, x, y, z, style, out):  # type: ignore[no-untyped-def]
                 label = BEARD
                 detail = style[5] * (0.75 + 0.5 * noise(x * 45.0, y * 30.0, z * 45.0))
                 detail = min(1.0, detail)
-        if y < style[8] + 0.12 * z:
+        shoulder = side > 0.78 and y < 6.0
+        if side < 3.7 and (shoulder or y < style[8] + 0.12 * z):
             label = TOP
     elif kind == SCALP:
         if hair != BALD and hair != SCARF:
@@ -176,12 +182,29 @@ def paint(kind, x, y, z, style, out):  # type: ignore[no-untyped-def]
         if hat != NO_HAT and y > brim - max(0.0, 0.9 - z) * 0.35:
             label = HAT
             detail = 0.9 + 0.15 * noise(x * 6.0, y * 6.0, z * 6.0)
-    elif kind == TOP_CLOTH:
-        label = TOP
-        detail = 0.85 + 0.25 * noise(x * 2.0, y * 2.0, z * 2.0)
+    elif kind in (TOP_CLOTH, SKIRT_CLOTH):
+        hem = style[0] if kind == TOP_CLOTH else style[1]
+        if y > hem + 0.05 * noise(x * 2.0, 0.0, z * 2.0) and side < 3.95:
+            label = TOP
+            detail = 0.82 + 0.22 * noise(x * 2.0, y * 2.0, z * 2.0)
+            detail += 0.1 * noise(x * 7.0, y * 3.0, z * 7.0)
+            pattern = int(style[2])
+            if y < hem + 0.12 or (kind == TOP_CLOTH and side > 3.75):
+                detail *= 0.82
+            if pattern == STRIPES and side < 3.95 and np.sin((y + 0.15 * side) * 5.5) > 0.35:
+                detail *= 0.5
+            if pattern != PLAIN and pattern != STRIPES and z > 0.3 and side < 0.9:
+                if abs(x) < 0.035:
+                    detail *= 0.45
+                if pattern == JACKET and y > 4.0 and abs(side - 0.3 * (y - 4.0)) < 0.04:
+                    detail *= 0.6
+            if pattern == JACKET and z > 0.5 and abs(y - 1.1) < 0.03 and 0.45 < side < 1.15:
+                detail *= 0.55
     elif kind == BOTTOM_CLOTH:
-        label = BOTTOM
-        detail = 0.85 + 0.25 * noise(x * 2.0, y * 2.0, z * 2.0)
+        if y < style[0] + 0.12:
+            label = BOTTOM if y > -7.5 else SHOE
+        detail = 0.8 + 0.22 * noise(x * 2.0, y * 2.0, z * 2.0)
+        detail += 0.12 * noise(x * 6.0, y * 2.0, z * 6.0)
     out[0] = label
     out[1] = detail
 

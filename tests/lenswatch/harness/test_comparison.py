@@ -11,7 +11,7 @@ import pytest
 from lenswatch.harness.comparison import CERTAIN, TOLD, Comparison, compare
 from lenswatch.harness.stimulus import RATE, Extent, Stimulus, draw_stimulus
 from lenswatch_sim.cameras import Encoder, encode
-from lenswatch_sim.masking import cover, smooth
+from lenswatch_sim.scenes.masking import cover, smooth
 
 SMALL = Extent(pieces=1, honey=1, piece_s=(2.0, 2.5), empty_s=(0.6, 1.0))
 

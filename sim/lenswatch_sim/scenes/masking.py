@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lenswatch_sim._jit import jit
 
 METHODS = ("none", "blur", "mosaic", "solid")
+_OBJECTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,19 @@ class Masker:
         return bool(share < self._policy.heads_share)
 
     def apply(self, frame: NDArray[np.uint8], truth: list[dict[str, Any]], seconds: float) -> None:
-        """Mask ``frame`` in place and write each head's state into ``truth``."""
+        """Mask ``frame`` in place and write each face's state into ``truth``.
+
+        Printed faces and mannequins are covered like heads: a camera masks what its detector takes
+        for a face.
+        """
         policy = self._policy
         if policy.method == "none":
             return
         leaking = any(begin <= seconds < end for begin, end in self._leaks)
         height, width = frame.shape[:2]
         for head in truth:
-            if leaking or not self._masked(head["person"]):
+            number = head["person"] if "person" in head else _OBJECTS + head["number"]
+            if leaking or not self._masked(number):
                 head["mask"] = "leaked" if leaking else "none"
                 continue
             head["mask"] = policy.method
