@@ -83,7 +83,7 @@ def draw_stimulus(seed: int, session: int, path: Path, extent: Extent = FULL) ->
 
     def show(scene: Scene, begin: float, count: int) -> None:
         for i in range(count):
-            picture, truth, _ = scene.frame(begin + i / RATE)
+            picture, truth = scene.frame(begin + i / RATE)[:2]
             pictures.append(picture)
             heads.append(tuple(_clear(truth)))
             anybody.append(bool(truth))
@@ -113,7 +113,7 @@ def _moment_with_faces(scene: Any, rng: np.random.Generator, seconds: float) -> 
     moment = 0.0
     for _ in range(40):
         moment = float(rng.uniform(10.0, _SCENE_SECONDS - 10.0))
-        _, truth, _ = scene.frame(moment + seconds / 2)
+        truth = scene.frame(moment + seconds / 2)[1]
         if any(_clear(truth)):
             break
     return moment

@@ -5,13 +5,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from lenswatch.harness.comparison import CERTAIN, TOLD, Comparison, compare
 from lenswatch.harness.stimulus import RATE, Extent, Stimulus, draw_stimulus
 from lenswatch_sim.cameras import Encoder, encode
-from lenswatch_sim.scenes.masking import cover, smooth
 
 SMALL = Extent(pieces=1, honey=1, piece_s=(2.0, 2.5), empty_s=(0.6, 1.0))
 
@@ -27,6 +27,17 @@ def pictures(stimulus: Stimulus) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
+def coarsen(part: np.ndarray, cell: int) -> None:
+    for top in range(0, part.shape[0], cell):
+        for left in range(0, part.shape[1], cell):
+            piece = part[top : top + cell, left : left + cell]
+            piece[:] = piece.mean(axis=(0, 1))
+
+
+def blur(part: np.ndarray, sigma: float) -> None:
+    part[:] = cv2.GaussianBlur(part, (0, 0), sigma)
+
+
 def masked(stimulus: Stimulus, pictures: list[np.ndarray], how: str) -> list[np.ndarray]:
     out = []
     for picture, heads in zip(pictures, stimulus.heads, strict=True):
@@ -36,13 +47,13 @@ def masked(stimulus: Stimulus, pictures: list[np.ndarray], how: str) -> list[np.
             x0, x1 = max(0, round(x - 0.3 * w)), min(640, round(x + 1.3 * w))
             y0, y1 = max(0, round(y - 0.35 * h)), min(360, round(y + 1.15 * h))
             if how == "solid":
-                cover(given, x0, y0, x1, y1, max(x1 - x0, y1 - y0), False)
+                given[y0:y1, x0:x1] = 72
             elif how == "mosaic":
-                cover(given, x0, y0, x1, y1, max(2, round(h / 3)), True)
+                coarsen(given[y0:y1, x0:x1], max(2, round(h / 3)))
             elif how == "blur":
-                smooth(given, x0, y0, x1, y1, max(1, round(h / 3.5)))
+                blur(given[y0:y1, x0:x1], h / 4.5)
             elif how == "weak blur":
-                smooth(given, x0, y0, x1, y1, max(1, round(0.2 * h / 3.5)))
+                blur(given[y0:y1, x0:x1], h / 22)
         out.append(given)
     return out
 
