@@ -9,8 +9,10 @@ countries that is out of date, or that places an anycast address at its owner's 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 
 from lenswatch.checks import _routing
 from lenswatch.checks._base import Check
@@ -18,6 +20,15 @@ from lenswatch.measurements import Measurements
 from lenswatch.measurements.routing import RoutingMeasurements
 from lenswatch.model import Confidence, Finding, Interval, Verdict, joined, sentence
 from lenswatch.policy import Control
+
+_LOCAL: Final = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8",
+        "fc00::/7", "fe80::/10", "::1/128",
+    )
+)  # fmt: skip
+"""RFC 1918, 3927, 1122, 4193 and 4291."""
 
 
 def run(measurements: Measurements, control: Control) -> Iterator[Finding]:
@@ -101,10 +112,19 @@ def _receivers(
         if place and place != own:
             abroad.append((vertex, place))
         elif not place and (
-            vertex < routing.conversations.nodes or not routing.address(vertex).is_private
+            vertex < routing.conversations.nodes or not _is_local(routing.address(vertex))
         ):
             unclear.append(vertex)
     return abroad, unclear
+
+
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address cannot be reached from abroad: private, link-local or loopback.
+
+    Not Python's ``is_private``, which also holds for blocks that are merely reserved, such as those
+    for documentation: a receiver there is somewhere, and nobody knows where.
+    """
+    return any(address in block for block in _LOCAL if block.version == address.version)
 
 
 CHECK = Check(

@@ -165,6 +165,7 @@ def test_cross_border_follows_the_path(tmp_path: Path) -> None:
         "node_id,kind,district,addresses,declared_upstream,country\n"
         "cam-1,camera,north,10.0.1.1,rec,DE\ncam-2,camera,north,10.0.1.2,,DE\n"
         "cam-3,camera,north,10.0.1.3,,DE\ncam-4,camera,north,10.0.1.4,,\n"
+        "cam-5,camera,north,10.0.1.5,,DE\n"
         "rec,recorder,north,10.0.1.100,cloud,DE\ncloud,sink,x,198.51.100.1,,US\n"
     )
     inventory = inventory_of(tmp_path, nodes)
@@ -174,6 +175,7 @@ def test_cross_border_follows_the_path(tmp_path: Path) -> None:
         {"source": "10.0.1.2", "destination": "8.8.4.4"},
         {"source": "10.0.1.3", "destination": "10.44.0.1"},
         {"source": "10.0.1.4", "destination": "10.44.0.1"},
+        {"source": "10.0.1.5", "destination": "203.0.113.9"},
     ]
     found = judged(route_cross_border.CHECK, measurements(inventory, *records))
     assert verdicts(list(found.values())) == {
@@ -181,6 +183,7 @@ def test_cross_border_follows_the_path(tmp_path: Path) -> None:
         "node:cam-2": "inconclusive",
         "node:cam-3": "pass",
         "node:cam-4": "inconclusive",
+        "node:cam-5": "inconclusive",
     }
     assert "cloud (US)" in found["node:cam-1"].reason
     assert "8.8.4.4" in found["node:cam-2"].reason
