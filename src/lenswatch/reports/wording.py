@@ -259,7 +259,9 @@ class Wording:
         words = {"n": number(part.taking_part), "checked": number(part.checked)}
         text = _("%(n)s of %(checked)s checked") % words if part.checked else ""
         if part.inferred:
-            text = self._language.listing([text, _("%(n)s inferred") % {"n": number(part.inferred)}])
+            text = self._language.listing(
+                [text, _("%(n)s inferred") % {"n": number(part.inferred)}]
+            )
         if part.not_checked:
             open_ones = _("%(n)s not checked") % {"n": number(part.not_checked)}
             text = f"{text}; {open_ones}" if text else open_ones
