@@ -289,7 +289,7 @@ def masking_habits(sessions: Sequence[Sequence[Sighting]]) -> list[str]:
     mixed = open_frames = closed_frames = several = 0
     told = [s.detail for session in sessions for s in session if s.told]
     total = sum(len(session) for session in sessions)
-    if len(told) >= 0.95 * total:
+    if len(told) >= 0.98 * total:
         return ["masks-nothing"]
     if max(told) < CERTAIN:
         return ["masks-too-weakly"]
