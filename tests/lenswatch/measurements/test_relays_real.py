@@ -114,9 +114,10 @@ def test_a_relay_of_twelve_streams(tmp_path: Path, speed: float) -> None:
         "held": int((held.p_value.argmin(axis=0) == right).sum()),
         "area": area(mixture.weight, tls_relay.MEMBERS),
     }
-    assert found["plain"] == 12
+    # four times as fast, a bin holds two or three frames, and when they are due decides its octets:
+    # on a busy machine that confuses two streams of one constant rate
+    assert found["plain"] >= (12 if speed == 1.0 else 10)
     assert found["held"] >= 10
-    # four times as fast, a bin holds two or three frames, and when they are due decides its octets
     assert found["area"] >= (0.99 if speed == 1.0 else 0.85)
     wrong = ~np.eye(12, dtype=bool)
     assert (plain.q_value[wrong] > 0.01).all()
