@@ -56,13 +56,25 @@ def plan(
         str,
         typer.Option("--nonce", help="Nonce of the commitment in hexadecimal, with --randomness."),
     ] = "",
+    audited: Annotated[
+        Path | None,
+        typer.Option(
+            "--audited",
+            help="Folder of an audit of the first cameras drawn, with --randomness: says whether "
+            "the claim is decided, and if not how many more cameras would decide it.",
+        ),
+    ] = None,
+    control: Annotated[
+        str, typer.Option("--control", help="Control that says which camera is bad.")
+    ] = "core/face-captured",
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how many cameras an audit by sample must examine, and draw them.
+    """Say how many cameras an audit by sample must examine, draw them, and when to stop.
 
     Two sizes: one for an auditor who may look at the results and stop at any time, one for a number
     fixed beforehand. With --bundle the inventory's Merkle root is printed: publish the commitment
-    made from it first, and draw the public randomness after.
+    made from it first, and draw the public randomness after. With --audited the same command says
+    after each camera whether the audit can stop.
     """
     from lenswatch.errors import UsageError
 
@@ -87,6 +99,10 @@ def plan(
         content |= _drawn(cameras, content["sizes"][0]["any_time"], randomness, nonce)
     elif randomness:
         raise UsageError("--randomness draws from an inventory: give --bundle")
+    if audited is not None:
+        if cameras is None or "cameras" not in content:
+            raise UsageError("--audited judges a draw: give --bundle, --randomness and --nonce")
+        content["stand"] = _stand(content, cameras, audited, control)
     if json_output:
         import json
 
@@ -125,6 +141,7 @@ def _content(
         "share": share,
         "level": level,
         "sensitivity": sensitivity,
+        "sample_level": sample_level,
         "sizes": [
             {"failures": found, "any_time": any_time, "fixed": fixed}
             for found, any_time, fixed in made.sizes
@@ -175,6 +192,54 @@ def _drawn(cameras: list[str], size: int | None, randomness: str, nonce: str) ->
     return result | {"commitment": commitment.hex(), "seed": seed.hex(), "cameras": chosen}
 
 
+def _stand(
+    content: dict[str, Any], cameras: list[str], audited: Path, control: str
+) -> dict[str, Any]:
+    """Where the claim stands after the cameras that were audited, in the order of the draw.
+
+    The examined are the drawn up to the last one with a verdict of the control: one that was left
+    out on the way, or could not be checked, counts as bad, so that it does not pay to leave it out.
+    """
+    from lenswatch.errors import UsageError
+    from lenswatch.reports.json_reader import find_result, read_verdicts
+    from lenswatch.sampling import stand
+
+    verdicts = {
+        verdict["subject"]: verdict["verdict"]
+        for verdict in read_verdicts(find_result(audited))
+        if verdict["control"] == control
+    }
+    if not verdicts:
+        raise UsageError(f"the audit has no verdict of {control}: name one of its controls")
+    judged = [verdicts.get(f"node:{camera}") for camera in content["cameras"]]
+    examined = max((i + 1 for i, v in enumerate(judged) if v in ("pass", "fail")), default=0)
+    good = ("pass", "not-applicable", "excepted")
+    about = {"population": len(cameras), "share": content["share"],
+             "level": content["sample_level"]}  # fmt: skip
+    found = stand(
+        [verdict not in good for verdict in judged[:examined]],
+        **about,
+        sensitivity=content["sensitivity"],
+    )
+    # what could not be checked speaks against the claim, and proves nothing against it
+    surely = stand([verdict == "fail" for verdict in judged[:examined]], **about)
+    decision, more = found.decision, found.more
+    if surely.decision == "refuted":
+        decision, more = "refuted", 0
+    elif decision == "refuted":
+        decision, more = "open", None
+    return {
+        "control": control,
+        "looked_at": examined,
+        "failed": surely.bad,
+        "unchecked": found.bad - surely.bad,
+        "upper": found.upper,
+        "lower": surely.lower,
+        "decision": decision,
+        "more": more,
+    }
+
+
 def _show(content: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -209,9 +274,28 @@ def _show(content: dict[str, Any]) -> None:
     if "cameras" in content:
         console.print(f"Commitment: {content['commitment']}", soft_wrap=True)
         console.print(f"Seed: {content['seed']}", soft_wrap=True)
+        if "stand" in content:
+            _show_stand(console, content["stand"], content["share"])
+            return
         console.print("Examine, in this order:")
         for camera in content["cameras"]:
             typer.echo(camera)
+
+
+def _show_stand(console: Any, stand: dict[str, Any], share: float) -> None:
+    console.print(
+        f"{stand['control']}: of the first {stand['looked_at']:,} cameras {stand['failed']} are "
+        f"bad and {stand['unchecked']} could not be checked. Of all, {_percent(stand['lower'])} to "
+        f"{_percent(stand['upper'])} are bad."
+    )
+    if stand["decision"] == "certified":
+        console.print(f"Certified: at most {_percent(share)} are bad. The audit can stop.")
+    elif stand["decision"] == "refuted":
+        console.print(f"Refuted: more than {_percent(share)} are bad. The audit can stop.")
+    elif stand["more"] is None:
+        console.print("Open: not even all the rest, all good, would certify the claim.")
+    else:
+        console.print(f"Open: {stand['more']:,} more cameras, all good, would certify the claim.")
 
 
 def _percent(value: float) -> str:

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from lenswatch.audit import run_audit
 from lenswatch.cli.plan import plan
 from lenswatch.errors import UsageError
 
@@ -55,6 +56,55 @@ def test_draws_from_a_bundle(tmp_path: Path) -> None:
     assert "nvr" not in drawn["cameras"]
     other = json.loads(run(*words, "--randomness", "ac" * 16, "--nonce", "cd" * 16))
     assert other["cameras"] != drawn["cameras"]
+
+
+DRAW = ("--share", "0.1", "--randomness", "ab" * 16, "--nonce", "cd" * 16)
+CONTROL = ("--control", "us-ccops-889/no-barred-make")
+
+
+def audit_of(folder: Path, vendors: dict[str, str]) -> tuple[str, ...]:
+    """Audit a bundle of 100 cameras of these vendors; the others' vendor is not known."""
+    bundle = folder / "bundle"
+    bundle.mkdir(parents=True)
+    (bundle / "deployment.yaml").write_text("name: Test\nas_of: 2026-11-24T00:00:00Z\n")
+    rows = "".join(f"cam-{i},camera,{vendors.get(f'cam-{i}', '')}\n" for i in range(100))
+    (bundle / "nodes.csv").write_text("node_id,kind,vendor\n" + rows)
+    run_audit(bundle, packs=["us-ccops-889"], out=folder / "audit")
+    return ("--bundle", str(bundle), "--audited", str(folder / "audit"))
+
+
+def test_when_an_audit_by_sample_can_stop(tmp_path: Path) -> None:
+    names = {f"cam-{i}" for i in range(100)}
+    whole = audit_of(tmp_path / "good", dict.fromkeys(names, "Axis"))
+    done = json.loads(run(*whole, *DRAW, *CONTROL, "--json"))
+    assert done["stand"]["decision"] == "certified"
+    order = done["cameras"]
+    assert len(order) == done["stand"]["looked_at"] == done["sizes"][0]["any_time"]
+    assert "The audit can stop." in run(*whole, *DRAW, *CONTROL)
+
+    part = audit_of(tmp_path / "part", dict.fromkeys(order[:10], "Axis"))
+    stand = json.loads(run(*part, *DRAW, *CONTROL, "--json"))["stand"]
+    assert (stand["decision"], stand["looked_at"], stand["failed"]) == ("open", 10, 0)
+    assert stand["more"] == len(order) - 10
+    assert f"{stand['more']} more cameras" in run(*part, *DRAW, *CONTROL)
+
+    bad = audit_of(tmp_path / "bad", dict.fromkeys(names, "Dahua"))
+    assert json.loads(run(*bad, *DRAW, *CONTROL, "--json"))["stand"]["decision"] == "refuted"
+
+
+def test_a_camera_left_out_speaks_against_the_claim_and_proves_nothing(tmp_path: Path) -> None:
+    empty = audit_of(tmp_path / "none", {})
+    order = json.loads(run(*empty, *DRAW, *CONTROL, "--json"))["cameras"]
+    only_last = audit_of(tmp_path / "last", {order[-1]: "Axis"})
+    stand = json.loads(run(*only_last, *DRAW, *CONTROL, "--json"))["stand"]
+    assert stand["unchecked"] == len(order) - 1
+    assert (stand["decision"], stand["failed"], stand["lower"]) == ("open", 0, 0.0)
+    assert stand["upper"] > 0.9
+    assert "not even all the rest" in run(*only_last, *DRAW, *CONTROL)
+    with pytest.raises(UsageError, match="no verdict of core/x"):
+        run(*empty, *DRAW, "--control", "core/x")
+    with pytest.raises(UsageError, match="--audited judges a draw"):
+        run("--population", "5", "--audited", empty[-1])
 
 
 @pytest.mark.parametrize(
