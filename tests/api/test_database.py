@@ -106,8 +106,11 @@ def test_a_race_for_a_name_is_looked_at_again(database: Database) -> None:
 
 def test_numbers_of_ids_are_distinct_and_positive() -> None:
     # two of one millisecond share a number once in a million: write_once then makes another id
-    ids = [f"aud_{time:012x}{chance:05x}{'a' * 11}"
-           for time in (1, 2, 1_795_000_000_000, 1_795_000_000_001) for chance in (0, 1, 0xFFFFF)]  # fmt: skip
+    ids = [
+        f"aud_{time:012x}{chance:05x}{'a' * 11}"
+        for time in (1, 2, 1_795_000_000_000, 1_795_000_000_001)
+        for chance in (0, 1, 0xFFFFF)
+    ]
     numbers = {number_of(made) for made in (*ids, new_id("aud"))}
     assert len(numbers) == len(ids) + 1
     assert all(0 < number < 2**63 for number in numbers)
