@@ -118,6 +118,7 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "limits": wording.limits,
         "interval": wording.interval,
         "weights": wording.weights(result),
+        "conflicts": wording.conflicts(result.packs),
         "everywhere": lambda control: wording.everywhere(control, summary),
         "end_uses": end_use(summary),
         "end_use_columns": wording.end_use_columns(summary),

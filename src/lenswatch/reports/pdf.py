@@ -129,6 +129,7 @@ class _Content:
             ],
             "outside": wording.outside(result),
             "weights": wording.weights(result),
+            "conflicts": wording.conflicts(result.packs),
             "without-exceptions": wording.without_exceptions(result),
             "end-use-columns": [heading for _check, heading in self._end_use_columns],
             "end-use": self._end_use(),

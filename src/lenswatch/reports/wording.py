@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lenswatch.checks import load_checks
 from lenswatch.model import Basis, Finding, Severity, Verdict, joined, sentence
-from lenswatch.policy import Control
+from lenswatch.policy import Control, Pack
 from lenswatch.reports.end_use import Part
 from lenswatch.reports.language import Language
 from lenswatch.reports.summary import VERDICTS, ControlSummary, OpenReason, Summary
@@ -139,6 +139,33 @@ class Wording:
             "lie between %(low)s and %(high)s."
         )
         return text % {"low": self._language.points(low), "high": self._language.points(high)}
+
+    def conflicts(self, packs: Sequence[Pack]) -> list[str]:
+        """Rules that no recorder can keep both: one deletes before the other allows it."""
+        controls = [control for pack in packs for control in pack.controls]
+        longest = [c for c in controls if c.check == "retention-over-limit" and c.max is not None]
+        shortest = [
+            c for c in controls if c.check == "retention-under-minimum" and c.min is not None
+        ]
+        _ = self._language.gettext
+        number = self._language.number
+        return [
+            _(
+                "No recorder can keep both: “%(most)s” (%(most_id)s, at most %(most_hours)s h) and "
+                "“%(least)s” (%(least_id)s, at least %(least_hours)s h)."
+            )
+            % {
+                "most": _(most.title),
+                "most_id": most.id,
+                "most_hours": number(most.max or 0.0),
+                "least": _(least.title),
+                "least_id": least.id,
+                "least_hours": number(least.min or 0.0),
+            }
+            for most in longest
+            for least in shortest
+            if (most.max or 0.0) < (least.min or 0.0)
+        ]
 
     def everywhere(self, control: str, summary: Summary) -> str:
         """All subjects of an exception for a whole control, with the number of cases."""
