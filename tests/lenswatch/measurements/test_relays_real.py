@@ -114,8 +114,9 @@ def test_a_relay_of_twelve_streams(tmp_path: Path, speed: float) -> None:
         "held": int((held.p_value.argmin(axis=0) == right).sum()),
         "area": area(mixture.weight, tls_relay.MEMBERS),
     }
-    # Four times as fast, a bin holds two or three frames, and when a busy machine sends them decides
-    # its octets: there the test asks for far more than chance (1 of 12, .5), at real speed for all.
+    # Four times as fast, a bin holds two or three frames, and when a busy machine sends them
+    # decides its octets: there the test asks for far more than chance (1 of 12, .5), at real
+    # speed for all.
     real = speed == 1.0
     assert found["plain"] >= (12 if real else 8)
     assert found["held"] >= (10 if real else 8)
