@@ -319,6 +319,26 @@ def _outer(
 
 
 @kernel
+def _links_by_vertex(
+    end: Vertices, gone: NDArray[np.bool_], vertices: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Links that are left, grouped by one end: where each vertex starts, and the links."""
+    start = np.zeros(vertices + 1, np.int64)
+    for i in range(len(end)):
+        if not gone[i]:
+            start[end[i] + 1] += 1
+    for v in range(vertices):
+        start[v + 1] += start[v]
+    fill = start[:-1].copy()
+    grouped = np.empty(start[-1], np.int64)
+    for i in range(len(end)):
+        if not gone[i]:
+            grouped[fill[end[i]]] = i
+            fill[end[i]] += 1
+    return start, grouped
+
+
+@kernel
 def _hang(
     source: Vertices,
     target: Vertices,
@@ -333,32 +353,9 @@ def _hang(
     """
     links = len(source)
     root = vertices + links
-    # links into each vertex, which a search from the sinks follows backwards
-    start = np.zeros(vertices + 1, np.int64)
-    for i in range(links):
-        if not gone[i]:
-            start[target[i] + 1] += 1
-    for v in range(vertices):
-        start[v + 1] += start[v]
-    fill = start[:-1].copy()
-    into = np.empty(start[-1], np.int64)
-    for i in range(links):
-        if not gone[i]:
-            into[fill[target[i]]] = i
-            fill[target[i]] += 1
-    # links out of each vertex: where its dominators come from
-    begin = np.zeros(vertices + 1, np.int64)
-    for i in range(links):
-        if not gone[i]:
-            begin[source[i] + 1] += 1
-    for v in range(vertices):
-        begin[v + 1] += begin[v]
-    fill = begin[:-1].copy()
-    out = np.empty(begin[-1], np.int64)
-    for i in range(links):
-        if not gone[i]:
-            out[fill[source[i]]] = i
-            fill[source[i]] += 1
+    # into: what a search from the sinks follows backwards; out: where a link's dominators come from
+    start, into = _links_by_vertex(target, gone, vertices)
+    begin, out = _links_by_vertex(source, gone, vertices)
     is_sink = np.zeros(vertices, np.bool_)
     for sink in sinks:
         is_sink[sink] = True
