@@ -189,10 +189,18 @@ def score_change(before: Score, after: Score) -> Sequence[tuple[str, float]]:
     The points sum to ``after.low - before.low`` where both audits judged at least one control. A
     control that counts in only one of them changes the weights of all others, too.
     """
-    losses_before = {driver.control: driver.loss_low for driver in before.drivers}
-    losses_after = {driver.control: driver.loss_low for driver in after.drivers}
+    return points_moved(
+        {driver.control: driver.loss_low for driver in before.drivers},
+        {driver.control: driver.loss_low for driver in after.drivers},
+    )
+
+
+def points_moved(
+    before: Mapping[str, float], after: Mapping[str, float]
+) -> Sequence[tuple[str, float]]:
+    """The same from the points that each control lost, by control."""
     changes = [
-        (control, losses_before.get(control, 0.0) - losses_after.get(control, 0.0))
-        for control in losses_before.keys() | losses_after.keys()
+        (control, before.get(control, 0.0) - after.get(control, 0.0))
+        for control in before.keys() | after.keys()
     ]
     return sorted(changes, key=lambda change: (-abs(change[1]), change[0]))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy.orm import Session
 
-from lenswatch.comparison import Flip, compare
+from lenswatch.comparison import Flip, compare, points_moved
+from lenswatch.reports.json_reader import losses
 from lenswatch_api.audits import repository as audits
 from lenswatch_api.audits.service import require_succeeded, schema
 from lenswatch_api.authorization import Principal, Scope
@@ -72,7 +70,8 @@ def read(
             findings.walk(session, after.id, principal.vendor),
         )
     scores = Scope.SCORES_READ in principal.scopes
-    points = _points(before.score or {}, after.score or {}) if scores else {}
+    moved = points_moved(losses(before.score or {}), losses(after.score or {}))
+    points = dict(moved) if scores else {}
     # a change that is known to be real, then one that nothing tells about, then noise
     flips = sorted(found.flips, key=lambda flip: (flip.beyond_noise is None) + 2 * _noise(flip))
     return Comparison(
@@ -112,15 +111,3 @@ def read(
 
 def _noise(flip: Flip) -> bool:
     return flip.beyond_noise is False
-
-
-def _points(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
-    """Points of the headline that each control gave or took."""
-    losses = [
-        {driver["control"]: float(driver["loss_low"]) for driver in score.get("drivers", ())}
-        for score in (before, after)
-    ]
-    return {
-        control: losses[0].get(control, 0.0) - losses[1].get(control, 0.0)
-        for control in losses[0].keys() | losses[1].keys()
-    }

@@ -28,12 +28,13 @@ def compare(
     Exit codes: 0 nothing got worse beyond noise, 1 some control did, 2 unusable input.
     """
     from lenswatch.comparison import compare as put_side_by_side
-    from lenswatch.reports.json_reader import find_result, read_findings, read_head
+    from lenswatch.comparison import points_moved
+    from lenswatch.reports.json_reader import find_result, losses, read_findings, read_head
 
     old, new = find_result(before), find_result(after)
     heads = read_head(old), read_head(new)
     found = put_side_by_side(read_findings(old), read_findings(new))
-    points = _points(*heads)
+    points = dict(points_moved(*(losses(head["score"]) for head in heads)))
     if json_output:
         _print_json(found, heads, points)
     else:
@@ -42,19 +43,6 @@ def compare(
         control.beyond_noise and control.worse > control.better for control in found.controls
     )
     raise typer.Exit(1 if worse else 0)
-
-
-def _points(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
-    """Points of the headline that each control gave or took, largest first."""
-    losses = [
-        {driver["control"]: float(driver["loss_low"]) for driver in head["score"]["drivers"]}
-        for head in (before, after)
-    ]
-    changes = {
-        control: losses[0].get(control, 0.0) - losses[1].get(control, 0.0)
-        for control in losses[0].keys() | losses[1].keys()
-    }
-    return dict(sorted(changes.items(), key=lambda item: (-abs(item[1]), item[0])))
 
 
 def _show(

@@ -6,7 +6,7 @@ A result may hold millions of findings, so they are read a line at a time, as th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from lenswatch.model import (
     Verdict,
 )
 
-__all__ = ["find_result", "read_findings", "read_head", "read_verdicts"]
+__all__ = ["find_result", "losses", "read_findings", "read_head", "read_verdicts"]
 
 _VERDICTS: Final = '"verdicts": ['
 _LONGEST: Final = 1 << 26
@@ -47,6 +47,11 @@ def read_head(path: Path) -> dict[str, Any]:
     if not isinstance(head, dict) or not {"schema_version", "score", "policy"} <= head.keys():
         raise _foreign(path)
     return head
+
+
+def losses(score: Mapping[str, Any]) -> dict[str, float]:
+    """Points of ``low`` that each control lost, from the ``score`` of a head."""
+    return {driver["control"]: float(driver["loss_low"]) for driver in score.get("drivers", ())}
 
 
 def read_verdicts(path: Path) -> Iterator[dict[str, Any]]:
