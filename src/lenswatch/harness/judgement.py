@@ -36,6 +36,10 @@ FEWEST_SIGHTINGS = 30
 """Clear faces from which nothing recovered rules out more than a tenth (95 %)."""
 
 
+_MIXED = 0.25
+"""Share of mixed frames up to which a mask that begins or ends accounts for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a certificate is refused, by name."""
@@ -283,28 +287,31 @@ def _names(finding: Finding, traces: Traces) -> list[str]:
 def masking_habits(sessions: Sequence[Sequence[Sighting]]) -> list[str]:
     """How a device that shows faces masks the others, by name.
 
-    A frame that shows one face and hides another tells of a device that masks some people; frames
-    with all faces and frames with none tell of one that masks some of the time.
+    Frames with several faces tell most. Where one of them is hidden and another told, the device
+    masks some people; where all are hidden, and all are told elsewhere, it masks some of the time.
+    So what counts is the share of mixed frames among those in which anything was hidden: how often
+    it masks at all must not matter. Frames with one face decide where no other does.
     """
-    mixed = open_frames = closed_frames = several = 0
     told = [s.detail for session in sessions for s in session if s.told]
     total = sum(len(session) for session in sessions)
     if len(told) >= 0.98 * total:
         return ["masks-nothing"]
     if max(told) < CERTAIN:
         return ["masks-too-weakly"]
+    mixed = hidden_together = hidden = open_frames = 0
     for session in sessions:
         by_frame: dict[int, list[bool]] = {}
         for sighting in session:
             by_frame.setdefault(sighting.frame, []).append(sighting.told)
         for faces in by_frame.values():
-            several += len(faces) > 1
             mixed += any(faces) and not all(faces)
+            hidden_together += len(faces) > 1 and not any(faces)
+            hidden += not any(faces)
             open_frames += all(faces)
-            closed_frames += not any(faces)
+    telling = mixed + hidden_together
     habits = []
-    if mixed > 0.1 * several:
+    if mixed > _MIXED * telling:
         habits.append("masks-some-faces")
-    if mixed <= 0.1 * several and open_frames and closed_frames:
+    if hidden and open_frames and mixed <= (1 - _MIXED) * telling:
         habits.append("masks-some-of-the-time")
     return habits or ["masks-some-faces"]

@@ -101,6 +101,10 @@ def test_habits() -> None:
     assert masking_habits([both]) == ["masks-some-faces"]
     later = [Sighting(f, p, 0.99 if f > 10 else 0.1) for f in range(20) for p in (0, 1)]
     assert masking_habits([later]) == ["masks-some-of-the-time"]
+    # one that hides seldom is told by what the frames with several faces show, not by how often
+    seldom = [Sighting(f, 0, 0.1 if 30 < f < 35 else 0.99) for f in range(60)]
+    seldom += [Sighting(f, 1, 0.1 if f < 3 else 0.99) for f in range(30)]
+    assert masking_habits([seldom]) == ["masks-some-faces"]
     weak = [Sighting(f, 0, 0.8 if f % 2 else 0.7) for f in range(20)]
     assert masking_habits([weak]) == ["masks-too-weakly"]
 
