@@ -15,6 +15,7 @@ from lenswatch.cli import (
     compare,
     demo,
     faces,
+    fetch,
     flows,
     plan,
     policy,
@@ -59,6 +60,7 @@ def _options(
 app.command("demo")(demo.demo)
 app.command("validate")(validate.validate)
 app.command("audit")(audit.audit)
+app.command("fetch")(fetch.fetch)
 app.command("simulate")(simulate.simulate)
 app.command("faces")(faces.faces)
 app.command("probe")(probe.probe)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ _STAGES = {
     "video": "Look for faces",
     "faces": "Look for faces",
     "reports": "Write reports",
+    "upload": "Send the evidence",
 }
 
 
@@ -102,20 +103,34 @@ def print_problems(console: Console, problems: tuple[Problem, ...], *, most: int
 
 def print_result(console: Console, result: AuditResult) -> None:
     """Headline, then findings per control."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    score = result.score
-    console.print()
-    console.print(
-        f"[bold]Score {score.low:.1f}[/] of 100, grade [bold]{score.grade}[/]"
-        + (f" (at most {score.high:.1f} if all that is open turned out well)"
-           if score.high > score.low else "")
-    )  # fmt: skip
+    print_headline(console, result.score.low, result.score.high, result.score.grade)
     counts: dict[str, dict[str, int]] = {}
     for finding in result.findings:
         row = counts.setdefault(finding.control, {})
         row[str(finding.verdict)] = row.get(str(finding.verdict), 0) + 1
+    print_verdicts(console, counts)
+    if result.measurements.problems:
+        wrong = sum(not problem.warning for problem in result.measurements.problems)
+        console.print(
+            f"The evidence has {wrong} faults and "
+            f"{len(result.measurements.problems) - wrong} notes; the report lists them."
+        )
+
+
+def print_headline(console: Console, low: float, high: float, grade: str) -> None:
+    """The score, 0 to 100, and its grade."""
+    console.print()
+    console.print(
+        f"[bold]Score {low:.1f}[/] of 100, grade [bold]{grade}[/]"
+        + (f" (at most {high:.1f} if all that is open turned out well)" if high > low else "")
+    )
+
+
+def print_verdicts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Numbers of findings by control and verdict."""
+    from rich.markup import escape
+    from rich.table import Table
+
     shown = [name for name in _VERDICTS if any(name in row for row in counts.values())]
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("Control", no_wrap=True)
@@ -127,9 +142,12 @@ def print_result(console: Console, result: AuditResult) -> None:
             cells[shown.index("fail")] = f"[red]{row['fail']}[/]"
         table.add_row(escape(control), *cells)
     console.print(table)
-    if result.measurements.problems:
-        wrong = sum(not problem.warning for problem in result.measurements.problems)
-        console.print(
-            f"The evidence has {wrong} faults and "
-            f"{len(result.measurements.problems) - wrong} notes; the report lists them."
-        )
+
+
+def print_drivers(console: Console, losses: Sequence[tuple[str, float]]) -> None:
+    """What costs points: control, and points of 100."""
+    from rich.markup import escape
+
+    for control, points in losses:
+        if points >= 0.05:
+            console.print(f"-{points:.1f}  {escape(control)}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lenswatch.cli._remote import KeyFileOption, ServerOption
+
 
 def audit(
     bundle: Annotated[Path, typer.Argument(help="Folder with the evidence.", metavar="BUNDLE")],
@@ -26,23 +28,35 @@ def audit(
         str,
         typer.Option(help="How closely to look for faces: fast, or thorough for small faces."),
     ] = "fast",
-    language: Annotated[
-        str, typer.Option(help="Language of the reports: en, or zh-Hans for Simplified Chinese.")
-    ] = "en",
-    threads: Annotated[
-        int, typer.Option(min=1, max=64, help="Processor cores to use. Never changes a result.")
-    ] = 2,
+    server: ServerOption = "",
+    key_file: KeyFileOption = None,
+    deployment: Annotated[
+        str,
+        typer.Option(
+            "--deployment",
+            help="With --server: name of the deployment there; made where there is none. "
+            "Default: the name in deployment.yaml.",
+        ),
+    ] = "",
 ) -> None:
     """Audit a bundle of evidence and write the reports.
 
     A bundle is a folder with deployment.yaml, nodes.csv and, as far as there is any, video/,
     flows/ and recordings/. What is missing or broken makes the checks that need it inconclusive.
 
-    Exit codes: 0 everything passes, 1 something fails, 3 something could not be checked, 2 the
-    bundle or a policy is unusable.
+    With --server the evidence is sent to a service, which audits it; the same files are written
+    here. An upload that breaks off goes on by itself.
 
     Example: lenswatch audit city-bundle --policy core --policy eu-edpb --out report
     """
+    if server:
+        if mode != "fast" or language != "en":
+            from lenswatch.errors import UsageError
+
+            raise UsageError(
+                "--mode and --language: not with --server, which has its own settings"
+            )
+        _audit_there(bundle, policy or ["core"], out, server, key_file, deployment)
     from rich.console import Console
 
     from lenswatch.audit import run_audit
@@ -65,3 +79,36 @@ def audit(
     print_result(console, result)
     console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
     raise typer.Exit(EXIT_CODES[str(result.verdict)])
+
+
+def _audit_there(
+    bundle: Path,
+    packs: list[str],
+    out: Path,
+    server: str,
+    key_file: Path | None,
+    deployment: str,
+) -> None:
+    from rich.console import Console
+
+    from lenswatch.cli._remote import open_client
+    from lenswatch.cli._terminal import progress_bars
+    from lenswatch.cli.fetch import show_and_fetch
+    from lenswatch.errors import UsageError
+    from lenswatch.evidence.bundle import open_bundle
+    from lenswatch_api.audits.schemas import NewAudit
+    from lenswatch_api.client.transfers import deployment_named, send_bundle
+
+    name = deployment or open_bundle(bundle).deployment.name
+    with open_client(server, key_file) as client:
+        known = {pack.id for pack in client.list_packs()}
+        if strange := sorted(set(packs) - known):
+            raise UsageError(
+                f"--policy {strange[0]}: the service has no such pack; it has "
+                f"{', '.join(sorted(known))}"
+            )
+        with progress_bars(Console(stderr=True)) as progress:
+            there = deployment_named(client, name).id
+            bundle_id = send_bundle(client, there, bundle, progress=progress)
+        audit = client.start_audit(NewAudit(bundle_id=bundle_id, packs=packs))
+        show_and_fetch(client, audit.id, out)

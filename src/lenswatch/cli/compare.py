@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lenswatch.cli._remote import KeyFileOption, ServerOption
+
 if TYPE_CHECKING:
     from lenswatch.comparison import Comparison
 
@@ -20,13 +22,27 @@ def compare(
         int, typer.Option("--show", help="Subjects whose value really changed to list.", min=0)
     ] = 20,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON, all of it.")] = False,
+    server: ServerOption = "",
+    key_file: KeyFileOption = None,
 ) -> None:
     """Put two audits of a deployment side by side: what changed, and what is only noise.
 
     A subject changed if the intervals of its two values do not meet. A control changed if its
     subjects moved more to one side than chance would have it (exact sign test over all controls).
+    With --server the two are ids of audits there.
+
     Exit codes: 0 nothing got worse beyond noise, 1 some control did, 2 unusable input.
     """
+    if server:
+        from lenswatch.cli._remote import fetched
+
+        with fetched(server, key_file, before, after) as (old, new):
+            _compare(old, new, show, json_output=json_output)
+    else:
+        _compare(before, after, show, json_output=json_output)
+
+
+def _compare(before: Path, after: Path, show: int, *, json_output: bool) -> None:
     from lenswatch.comparison import compare as put_side_by_side
     from lenswatch.comparison import points_moved
     from lenswatch.reports.json_reader import find_result, losses, read_findings, read_head
