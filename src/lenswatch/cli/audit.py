@@ -28,6 +28,12 @@ def audit(
         str,
         typer.Option(help="How closely to look for faces: fast, or thorough for small faces."),
     ] = "fast",
+    language: Annotated[
+        str, typer.Option(help="Language of the reports: en, or zh-Hans for Simplified Chinese.")
+    ] = "en",
+    threads: Annotated[
+        int, typer.Option(min=1, max=64, help="Processor cores to use. Never changes a result.")
+    ] = 2,
     server: ServerOption = "",
     key_file: KeyFileOption = None,
     deployment: Annotated[
@@ -43,6 +49,9 @@ def audit(
 
     A bundle is a folder with deployment.yaml, nodes.csv and, as far as there is any, video/,
     flows/ and recordings/. What is missing or broken makes the checks that need it inconclusive.
+
+    Exit codes: 0 everything passes, 1 something fails, 3 something could not be checked, 2 the
+    bundle or a policy is unusable.
 
     With --server the evidence is sent to a service, which audits it; the same files are written
     here. An upload that breaks off goes on by itself.
