@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,10 +44,6 @@ _FILE_KEYS: Final = (
 )
 
 
-def _nothing() -> Mapping[str, str]:
-    return MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class StoreDeclaration:
     """One store, as the bundle declares it.
@@ -67,7 +62,7 @@ class StoreDeclaration:
     timezone: str = ""
     """IANA name of the zone of the store's local times; empty where unknown, and then every local
     time is an interval of 26 hours."""
-    cameras: Mapping[str, str] = field(default_factory=_nothing)
+    cameras: Mapping[str, str] = field(default_factory=dict)
     """Name of a camera in the store, to its node id."""
     database: str = ""
     """SQLite file, or a ``mysql://`` or ``postgresql://`` URL without a password."""
@@ -80,9 +75,9 @@ class StoreDeclaration:
     """Crontab whose entries clean the store."""
     scope: str = ""
     """File that names the devices which may be asked live."""
-    patterns: Mapping[str, str] = field(default_factory=_nothing)
+    patterns: Mapping[str, str] = field(default_factory=dict)
     """File name patterns with strftime conversions: movie, picture, snapshot, timelapse."""
-    path_map: Mapping[str, str] = field(default_factory=_nothing)
+    path_map: Mapping[str, str] = field(default_factory=dict)
     """Path prefix as the store wrote it, to the path below the store."""
     line: int | None = None
     """Line of the declaration in the index, from 1."""
@@ -211,7 +206,7 @@ class _Stores:
 
 def _declaration(entry: Mapping[str, Any], line: int | None) -> StoreDeclaration:
     def mapping(key: str) -> Mapping[str, str]:
-        return MappingProxyType(dict(entry.get(key, {})))
+        return dict(entry.get(key, {}))
 
     words: dict[str, str] = {key: entry.get(key, "") for key in ("node", "timezone", *_FILE_KEYS)}
     return StoreDeclaration(
