@@ -7,6 +7,7 @@ the simulator knows to be so. Run it with ``python -m benchmarks.judgement.confu
 A verdict is *wrong* where it says pass and the truth is fail, or the other way round; *withheld*
 where it is inconclusive and the truth says that the evidence decides; *bold* where it decides and
 the truth says that the evidence does not. Only checks that the truth speaks of are compared.
+Where the truth leaves open how clearly the evidence speaks, withholding is right too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -29,6 +31,7 @@ from lenswatch.model import Finding, Verdict
 from lenswatch.policy import Control, shipped_packs
 from lenswatch_sim import simulate
 from lenswatch_sim.scenario import list_scenarios
+from lenswatch_sim.truth.rows import OPEN
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "confusion.md"
 CAMERAS, HOURS = 8, 1.0
@@ -81,8 +84,8 @@ def kind(truth: str, verdict: str) -> str:
 class Truth:
     """What the simulator knows of one city."""
 
-    stated: Mapping[tuple[str, str], str]
-    """Verdict by check and subject, under the declared limits."""
+    stated: Mapping[tuple[str, str], Mapping[str, Any]]
+    """Rows by check and subject, under the declared limits."""
     ages: Mapping[str, float]
     """Hours since the oldest footage, by subject."""
     as_of: date
@@ -97,21 +100,29 @@ class Truth:
             subject = f"node:{row['camera']}"
             ages[subject] = max(row["age_hours"], ages.get(subject, 0.0))
         return cls(
-            {(row["check"], row["subject"]): row["verdict"] for row in rows},
+            {(row["check"], row["subject"]): row for row in rows},
             ages,
             date.fromisoformat(kept["as_of"][:10]),
         )
 
-    def says(self, control: Control, subject: str) -> str | None:
-        """The verdict under a control; None where the truth is silent."""
-        stated = self.stated.get((control.check, subject))
-        if stated is None:
+    def says(self, control: Control, finding: Finding) -> str | None:
+        """What is right to say under a control; None where the truth is silent."""
+        subject = finding.subject
+        row = self.stated.get((control.check, subject))
+        if row is None:
             return None
+        stated: str = row["verdict"]
         if control.effective_from is not None and self.as_of < control.effective_from:
             return Verdict.NOT_APPLICABLE.value
         if control.check == "retention-over-limit" and control.max is not None:
             age = self.ages.get(subject)
             return stated if age is None else "fail" if age > control.max else "pass"
+        if control.check == "retention-under-minimum" and "measured" in row:
+            hours = (control.min or 0.0) * (24.0 if control.unit.startswith("d") else 1.0)
+            return "pass" if row["measured"] >= hours else "fail"
+        if stated == OPEN:
+            withheld = finding.verdict is Verdict.INCONCLUSIVE
+            return finding.verdict.value if withheld else str(row["really"])
         return stated
 
 
@@ -135,7 +146,7 @@ def _one(matrix: Matrix, scenario: str, seed: int, cameras: int, folder: Path) -
         truth = Truth.read(bundle.parent / "truth")
         controls = {control.id: control for pack in result.packs for control in pack.controls}
         for finding in result.findings:
-            says = truth.says(controls[finding.control], finding.subject)
+            says = truth.says(controls[finding.control], finding)
             if says is not None:
                 matrix.add(scenario, seed, finding, says)
 

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lenswatch_sim.sightings import summarise
+
 _MP4_EPOCH = 2_082_844_800
 """Seconds between 1904, where MP4 counts from, and 1970."""
 
@@ -195,63 +197,8 @@ def _hide(heads: list[dict[str, Any]], hidden: NDArray[np.bool_]) -> None:
         under = hidden[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)]
         share = float(under.mean()) if under.size else 0.0
         if share >= 0.5:
-            head["mask"] = "solid"
+            head["mask"], head["mask_px"] = "solid", 0.0
         head["visible"] = round(head["visible"] * (1 - share), 3)
-
-
-def summarise(
-    node_id: str, lines: list[dict[str, Any]], peopled: bool, method: str
-) -> dict[str, Any]:
-    """What the clip as a whole shows of faces.
-
-    A face is *clear* in a frame when it is unmasked, at least 24 pixels high, turned by at most 60
-    degrees, at least 80 % visible and inside the picture, not behind fog that leaves less than half
-    of the contrast, and smeared by at most 15 % of its height. It is *doubtful* where it is
-    unmasked and not clear, but at least 12 pixels high, turned by at most 90 degrees and a third
-    visible: a good detector finds some of these.
-    """
-    clear = masked = leaked = doubtful = 0
-    tallest = 0.0
-    heads_seen = 0
-    for line in lines:
-        for head in line["heads"]:
-            heads_seen += 1
-            if head["mask"] not in ("none", "leaked"):
-                masked += 1
-                continue
-            leaked += head["mask"] == "leaked"
-            height = head["box"][3]
-            if (
-                height >= 24
-                and abs(head["yaw_deg"]) <= 60
-                and head["visible"] >= 0.8
-                and head["in_frame"] >= 0.8
-                and head["contrast"] >= 0.5
-                and head["smear_px"] <= 0.15 * height
-            ):
-                clear += 1
-                tallest = max(tallest, height)
-            elif height >= 12 and abs(head["yaw_deg"]) <= 90 and head["visible"] > 1 / 3:
-                doubtful += 1
-    if clear:
-        verdict = "captured"
-    elif masked:
-        verdict = "masked"
-    else:
-        verdict = "nobody" if heads_seen == 0 else "not-observable"
-    return {
-        "node_id": node_id,
-        "frames": len(lines),
-        "heads": heads_seen,
-        "clear_faces": clear,
-        "doubtful_faces": doubtful,
-        "masked_heads": masked,
-        "leaked_heads": leaked,
-        "tallest_clear_face_px": round(tallest, 1),
-        "peopled": peopled,
-        "mask_method": method,
-        "shows": verdict,
-    }
 
 
 def parse_moment(text: str) -> datetime:

@@ -58,6 +58,11 @@ class Camera:
     direct_to_central: bool
     cloud: bool
 
+    @property
+    def half_width(self) -> float:
+        """Half the picture's width at a distance of one."""
+        return float(np.tan(np.radians(self.hfov_deg / 2)))
+
 
 @dataclass(frozen=True)
 class District:
@@ -132,10 +137,12 @@ class City:
         seed = self.seed
         place = numbers - self.block(district.index)[0]
         vendor = np.searchsorted((0.4, 0.7, 0.9), chance.uniform(numbers, "vendor", seed), "right")
-        hfov = np.array([36.0, 42.0, 50.0])[chance.whole(numbers, "hfov", seed, 0, 3)]
-        # Mounted so that a face in the middle of the scene is some 40 pixels high at 640 wide.
+        lenses = np.array(settings["hfov_deg"], np.float64)
+        hfov = lenses[chance.whole(numbers, "hfov", seed, 0, len(lenses))]
+        # Mounted where a face in the middle of the scene comes out as high as the scenario says.
         focal = 320 / np.tan(np.radians(hfov / 2))
-        distance = focal * 0.185 / chance.between(numbers, "face", seed, 34, 48)
+        low, high = settings["face_px"]
+        distance = focal * 0.185 / chance.between(numbers, "face", seed, low, high)
         peopled = chance.uniform(numbers, "peopled", seed) < float(settings["peopled_share"])
         people = chance.between(numbers, "people", seed, 2.5, 6.0)
         return {
@@ -166,7 +173,7 @@ class City:
             number=number,
             node_id=self.camera_id(number),
             district=district.index,
-            vendor=vendor,
+            vendor=self.maker(vendor, district.name),
             model=models[int(one["model"] * len(models))],
             lat=round(float(one["lat"]), 6),
             lon=round(float(one["lon"]), 6),
@@ -180,6 +187,14 @@ class City:
             direct_to_central=bool(one["direct_to_central"]),
             cloud=bool(one["cloud"]),
         )
+
+    def maker(self, usual: str, district: str) -> str:
+        """Who made a piece of equipment by the inventory; ``usual`` where the scenario is silent.
+
+        ``district`` is a name, or empty for what serves the whole city.
+        """
+        named = self.scenario.part("cameras", district)["vendor"]
+        return usual if named is None else str(named)
 
     def filmed(self) -> list[int]:
         """Numbers of the cameras with a clip and with recordings, evenly spread."""

@@ -41,7 +41,10 @@ def camera_table(city: cities.City, district: cities.District) -> dict[str, Any]
     return {
         "node_id": pa.array(np.char.add("cam-", np.char.zfill(numbers.astype("U7"), 6))),
         "kind": same("camera"),
-        "vendor": pc.take(pa.array(names), pa.array(columns["vendor"])),
+        "vendor": pc.take(
+            pa.array([city.maker(name, district.name) for name in names]),
+            pa.array(columns["vendor"]),
+        ),
         "model": pc.take(pa.array(flat_models), pa.array(model)),
         "district": same(district.name),
         "lat": pa.array(columns["lat"].round(6)),
@@ -53,10 +56,14 @@ def camera_table(city: cities.City, district: cities.District) -> dict[str, Any]
         "declared_retention_hours": same(
             float(recording["declared_retention_hours"]), pa.float64()
         ),
-        "width_px": same(float(values["video"]["width"]), pa.float64()),
+        "width_px": same(
+            float(settings["declared_width_px"] or values["video"]["width"]), pa.float64()
+        ),
         "height_px": same(float(values["video"]["height"]), pa.float64()),
         "hfov_deg": pa.array(columns["hfov_deg"]),
-        "distance_m": pa.array(columns["distance_m"].round(1)),
+        "distance_m": pa.array(
+            (columns["distance_m"].round(1) * settings["declared_distance_times"]).round(1)
+        ),
         "place_type": pc.take(pa.array(cities.PLACES), pa.array(columns["place"])),
         "declared_masked": same(None if declared is None else bool(declared), pa.bool_()),
         "stream_url": pc.binary_join_element_wise("rtsp://", address, "/stream1", ""),

@@ -29,6 +29,8 @@ class Store:
     export_age_hours: float = 0.0
     cleaner_hours: float = 0.0
     """Time between two runs of the deletion, on the clock's multiples; 0: at every moment."""
+    detection_mask: bool = False
+    """Whether the recorder looks for motion in half of the picture only; it stores all of it."""
 
     @property
     def cleaned_at(self) -> datetime:
@@ -47,8 +49,10 @@ class Written:
 
     entry: dict[str, Any]
     oldest: dict[str, str]
-    """Node id to the begin of its oldest footage, RFC 3339."""
+    """Node id to the begin of the oldest thing that exists of it, exports included, RFC 3339."""
     artefacts: int
+    oldest_recording: str
+    """The same of the recordings, equal for all its cameras; empty where there are none."""
 
 
 def segments(store: Store) -> list[datetime]:
@@ -93,7 +97,7 @@ def write_directory(store: Store) -> Written:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(stamp(sample, begin))
             set_times(path, begin + step)
-    return Written(entry, oldest_of(store), (len(begins) + store.exports) * len(store.cameras))
+    return written(store, entry, (len(begins) + store.exports) * len(store.cameras))
 
 
 def export_begins(store: Store) -> list[datetime]:
@@ -102,10 +106,12 @@ def export_begins(store: Store) -> list[datetime]:
     return [first + timedelta(days=k) for k in range(store.exports)]
 
 
-def oldest_of(store: Store) -> dict[str, str]:
-    """Node id to the begin of the oldest thing that exists of it, recordings and exports alike."""
-    begins = segments(store) + export_begins(store)
-    return {node_id: rfc3339(min(begins)) for node_id in store.cameras} if begins else {}
+def written(store: Store, entry: dict[str, Any], artefacts: int) -> Written:
+    """What is true of a store that holds all its segments and exports."""
+    recorded = segments(store)
+    begins = recorded + export_begins(store)
+    oldest = {node_id: rfc3339(min(begins)) for node_id in store.cameras} if begins else {}
+    return Written(entry, oldest, artefacts, rfc3339(min(recorded)) if recorded else "")
 
 
 def rfc3339(moment: datetime) -> str:

@@ -41,6 +41,16 @@ DEFAULTS: dict[str, Any] = {
         # Share of cameras that look at people; the others look at empty places.
         "peopled_share": 0.8,
         "lights": ["day", "day", "overcast", "indoor"],
+        # Horizontal fields of view that occur, degrees, and how high a face in the middle of the
+        # scene comes out on a picture 640 pixels wide: from, to.
+        "hfov_deg": [36, 42, 50],
+        "face_px": [34, 48],
+        # What the inventory says of the geometry: a width in pixels (None: the true one), and the
+        # distance as a multiple of the true one.
+        "declared_width_px": None,
+        "declared_distance_times": 1.0,
+        # The maker by the inventory of all equipment; None: invented names, "": it does not say.
+        "vendor": None,
     },
     "scenes": {
         # Cameras draw one of these: clear, rain, fog.
@@ -94,6 +104,8 @@ DEFAULTS: dict[str, Any] = {
         # Exported clips a camera that no age limit reaches, and how old their footage is.
         "exports": 0,
         "export_age_hours": 2400,
+        # Frigate: a motion mask over half the picture. It stops detection, not recording.
+        "detection_mask": False,
     },
     "routing": {
         # Recorder sends its cameras' video on to the central platform.

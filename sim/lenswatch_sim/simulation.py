@@ -161,10 +161,12 @@ def camera_rows(city: cities.City) -> list[dict[str, Any]]:
                 if camera.direct_to_central
                 else district.recorder,
                 "declared_retention_hours": recording["declared_retention_hours"],
-                "width_px": video["width"],
+                "width_px": settings["declared_width_px"] or video["width"],
                 "height_px": video["height"],
                 "hfov_deg": camera.hfov_deg,
-                "distance_m": camera.distance_m,
+                "distance_m": round(
+                    camera.distance_m * float(settings["declared_distance_times"]), 1
+                ),
                 "place_type": camera.place,
                 "declared_masked": "" if declared is None else str(bool(declared)).lower(),
                 "stream_url": f"rtsp://{camera.address}/stream1",
@@ -188,7 +190,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
                 **common,
                 "node_id": district.recorder,
                 "kind": "recorder",
-                "vendor": "Storwell",
+                "vendor": city.maker("Storwell", district.name),
                 "model": "SW-64",
                 "district": district.name,
                 "addresses": district.recorder_address,
@@ -202,7 +204,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
                     **common,
                     "node_id": district.relay,
                     "kind": "relay",
-                    "vendor": "Kestrel",
+                    "vendor": city.maker(cities.ROUTER_VENDOR[0], district.name),
                     "model": "KG-2",
                     "district": district.name,
                     "addresses": district.relay_address,
@@ -215,7 +217,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
                     "node_id": router,
                     "kind": "router",
                     "district": district.name,
-                    "vendor": cities.ROUTER_VENDOR[0],
+                    "vendor": city.maker(cities.ROUTER_VENDOR[0], district.name),
                     "model": cities.ROUTER_VENDOR[1],
                     "addresses": routers.router_address(district.index, layer),
                 }
@@ -225,7 +227,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
             **common,
             "node_id": city.core,
             "kind": "router",
-            "vendor": cities.ROUTER_VENDOR[0],
+            "vendor": city.maker(cities.ROUTER_VENDOR[0], ""),
             "model": cities.ROUTER_VENDOR[1],
             "addresses": cities.CORE_ADDRESS,
         }
@@ -237,7 +239,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
                 **common,
                 "node_id": cities.CLOUD,
                 "kind": "sink",
-                "vendor": "Brightpole",
+                "vendor": city.maker("Brightpole", ""),
                 "model": "Cloud",
                 "district": "cloud",
                 "addresses": cities.CLOUD_ADDRESS,
@@ -250,7 +252,7 @@ def equipment(city: cities.City) -> list[dict[str, Any]]:
                 **common,
                 "node_id": city.platform,
                 "kind": "sink",
-                "vendor": "Tianlan",
+                "vendor": city.maker("Tianlan", ""),
                 "model": "CityMind",
                 "district": "city",
                 "addresses": cities.PLATFORM_ADDRESS,
@@ -365,6 +367,7 @@ def _fill_stores(
             exports=int(settings["exports"]),
             export_age_hours=float(settings["export_age_hours"]),
             cleaner_hours=float(settings["cleaner_hours"]),
+            detection_mask=bool(settings["detection_mask"]),
         )
         written.append(stores.write(str(settings["system"]), store))
         if settings["copy_hours"]:

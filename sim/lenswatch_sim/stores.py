@@ -25,9 +25,9 @@ from lenswatch_sim.recorders import (
     Store,
     Written,
     export_begins,
-    oldest_of,
     segments,
     write_directory,
+    written,
 )
 
 SEGMENT_SECONDS = {"frigate": 10.0, "moonfire": 60.0}
@@ -93,6 +93,12 @@ def _identity(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:6]
 
 
+def _frigate_camera(store: Store) -> dict[str, object]:
+    if not store.detection_mask:
+        return {"enabled": True}
+    return {"enabled": True, "motion": {"mask": ["0,0.35,1,0.35,1,1,0,1"]}}
+
+
 def write_frigate(store: Store) -> Written:
     """``config/frigate.db``, ``config/config.yml``, ``recordings/`` and ``exports/``."""
     days = store.setting_hours / 24
@@ -104,7 +110,7 @@ def write_frigate(store: Store) -> Written:
             "alerts": {"retain": {"days": days}},
             "detections": {"retain": {"days": days}},
         },
-        "cameras": {_short(node_id): {"enabled": True} for node_id in store.cameras},
+        "cameras": {_short(node_id): _frigate_camera(store) for node_id in store.cameras},
         "version": "0.15-1",
     }
     (store.folder / "config").mkdir(parents=True, exist_ok=True)
@@ -159,7 +165,7 @@ def write_frigate(store: Store) -> Written:
         config="config/config.yml",
         path_map={"/media/frigate": "."},
     )
-    return Written(entry, oldest_of(store), len(rows) + len(exported))
+    return written(store, entry, len(rows) + len(exported))
 
 
 def write_mediamtx(store: Store) -> Written:
@@ -187,7 +193,7 @@ def write_mediamtx(store: Store) -> Written:
             _place(path, stamp(sample, begin), min(begin + step, store.as_of))
             count += 1
     entry = _entry(store, "mediamtx", config="mediamtx.yml", media="recordings")
-    return Written(entry, oldest_of(store), count)
+    return written(store, entry, count)
 
 
 _MOONFIRE = """
@@ -285,7 +291,7 @@ def write_moonfire(store: Store) -> Written:
                 count += 1
     database.close()
     entry = _entry(store, "moonfire", database="db/db", media="sample")
-    return Written(entry, oldest_of(store), count)
+    return written(store, entry, count)
 
 
 def write_s3_inventory(store: Store) -> Written:
@@ -343,7 +349,7 @@ def write_s3_inventory(store: Store) -> Written:
     }
     (store.folder / "lifecycle.json").write_text(json.dumps({"Rules": [rule]}, indent=1) + "\n")
     entry = _entry(store, "s3-inventory", manifest="manifest.json", lifecycle="lifecycle.json")
-    return Written(entry, oldest_of(store), count)
+    return written(store, entry, count)
 
 
 _WRITERS: dict[str, Callable[[Store], Written]] = {

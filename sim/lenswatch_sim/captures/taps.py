@@ -28,6 +28,8 @@ class Told:
     invitations: list[int] = field(default_factory=list)
     """SSRC of each."""
     faces: int = 0
+    pushed: list[str] = field(default_factory=list)
+    """Node ids of the cameras whose faces it holds."""
     copies: int = 0
     """Packets inside a mirror's tunnel."""
     resets: int = 0
@@ -121,7 +123,7 @@ class Tap:
         """Cameras that push pictures of faces to the platform."""
         for camera in self.chosen(district):
             one = self._one(camera)
-            self.told.faces += scripts.pushes(
+            faces = scripts.pushes(
                 self.capture,
                 gb_identity.camera(district.index, camera.number),
                 (address(camera.address), int(one["client_port"]) + 1),
@@ -133,6 +135,8 @@ class Tap:
                 _PASSWORD,
                 np.random.default_rng([self._city.seed, 51, camera.number]),
             )
+            self.told.faces += faces
+            self.told.pushed += [camera.node_id] * (faces > 0)
 
     def mirror(self, district: cities.District, encapsulation: str) -> None:
         """Copies of the cameras' packets to the recorder, in the access router's tunnel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,24 @@ class Policy:
     """Share of the time in which the masking fails, in spells of under half a second."""
     heads_share: float = 1.0
     """Share of the people it masks at all."""
+
+    def radius(self, height: float) -> int:
+        """Pixels that the running mean over a face of this height reaches to each side."""
+        return max(1, round(self.strength * height / 3.5))
+
+    def cell(self, height: float) -> int:
+        """Pixels along one cell of the mosaic over a face of this height."""
+        return max(2, round(self.strength * height / 3))
+
+    def left_px(self, width: float, height: float) -> float:
+        """Independent pixels left across a face: cells, or widths of the blur at half maximum."""
+        if self.method == "solid":
+            return 0.0
+        if self.method == "mosaic":
+            return round(width / self.cell(height), 2)
+        # Two running means of 2 r + 1 pixels have the variance of a Gaussian of this sigma.
+        sigma = math.sqrt(2 * ((2 * self.radius(height) + 1) ** 2 - 1) / 12)
+        return round(width / (2.355 * sigma), 2)
 
 
 @jit
@@ -109,6 +128,7 @@ class Masker:
                 head["mask"] = "leaked" if leaking else "none"
                 continue
             head["mask"] = policy.method
+            head["mask_px"] = policy.left_px(head["box"][2], head["box"][3])
             x, y, w, h = head["box"]
             # Maskers cover the whole head, hair and ears with it.
             x0, x1 = max(0, round(x - 0.3 * w)), min(width, round(x + 1.3 * w))
@@ -116,8 +136,8 @@ class Masker:
             if x1 - x0 < 2 or y1 - y0 < 2:
                 continue
             if policy.method == "blur":
-                smooth(frame, x0, y0, x1, y1, max(1, round(policy.strength * h / 3.5)))
+                smooth(frame, x0, y0, x1, y1, policy.radius(h))
             elif policy.method == "mosaic":
-                cover(frame, x0, y0, x1, y1, max(2, round(policy.strength * h / 3)), True)
+                cover(frame, x0, y0, x1, y1, policy.cell(h), True)
             else:
                 cover(frame, x0, y0, x1, y1, max(x1 - x0, y1 - y0), False)

@@ -86,16 +86,22 @@ def retention(city: cities.City, stores: list[Written], as_of: datetime) -> dict
         )
         for i in city.filmed()
     }
+
+    def hours(moment: str) -> float:
+        age = (as_of - parse_moment(moment)).total_seconds() / 3600 if moment else 0.0
+        return round(age, 4)
+
     rows = []
     for store in stores:
         for node_id, oldest in store.oldest.items():
-            age = (as_of - parse_moment(oldest)).total_seconds() / 3600
+            age = hours(oldest)
             rows.append(
                 {
                     "store": store.entry["id"],
                     "camera": node_id,
                     "oldest": oldest,
-                    "age_hours": round(age, 4),
+                    "age_hours": age,
+                    "recorded_hours": hours(store.oldest_recording),
                     "declared_hours": declared[node_id],
                     "over": age > declared[node_id],
                 }

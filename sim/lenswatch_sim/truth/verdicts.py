@@ -3,43 +3,34 @@
 ``verdict`` is what the evidence allows, ``really`` what is so. They differ where the evidence
 cannot prove it: a relay that mixes, a tunnel, a clip too short, a port that tells nothing.
 
-Left out, because they hang on the detector or on numbers in a policy: ``face-captured`` of cameras
-with doubtful faces only, ``mask-leak``, ``mask-weak``,
-``mask-missing`` of cameras that do mask, ``face-identifiable``, ``capability-over-declared``,
-``retention-under-minimum``, ``retention-mask-is-not-privacy``, ``equipment-barred``.
+Left out is what hangs on a detector alone: ``face-captured`` of cameras with doubtful faces only,
+and what masks and eyes of a size near the limit are taken for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from lenswatch_sim import city as cities
 from lenswatch_sim.cameras import ClipResult
 from lenswatch_sim.recorders import Written
+from lenswatch_sim.truth import pictures
+from lenswatch_sim.truth.rows import OPEN, Verdicts
 
-SECONDS_TO_RULE_OUT = 150.0
-"""Length of a clip from which the absence of clear faces says something."""
 LOST_SHARE = 0.001
 """Lost messages of all routers together from which not seeing a flow proves nothing."""
+MOST_AT_ONE_PLACE = 0.5
+"""Share of all cameras that one place may collect from."""
+LEAST_KEPT_H = 720.0
+"""Thirty days, the minimum of China's regulation of 2025."""
+BARRED = ("Dahua", "Hikvision", "Huawei", "Hytera", "ZTE")
+"""The makers that Public Law 115-232, section 889(f)(3), names."""
 SETTING_SLACK_H = 26.0
 """A daily clean-up and the hour of a clock change."""
 
 _AGE_IN_SETTINGS = ("frigate", "mediamtx", "s3-inventory")
 _RULES_READ = ("frigate", "mediamtx")
-
-
-class Verdicts:
-    """Collects rows; one a check and subject."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
-
-    def add(self, check: str, subject: str, verdict: str, really: str = "") -> None:
-        """One row. ``subject`` is a node id, or whole where it names its kind."""
-        if ":" not in subject:
-            subject = f"node:{subject}"
-        row = {"check": check, "subject": subject, "verdict": verdict, "really": really or verdict}
-        self.rows.append(row)
 
 
 def expected(
@@ -49,16 +40,18 @@ def expected(
     routes: dict[str, Any],
     stores: list[Written],
     traffic: dict[str, Any],
-) -> list[dict[str, str]]:
+) -> list[dict[str, str | float]]:
     """Every verdict that the scenario decides."""
     told = Verdicts()
     unseen = "inconclusive" if _much_was_lost(traffic["exports"]) else "pass"
-    _faces(told, city, clips)
+    pictures.judge(told, city, clips)
     _retention(told, city, kept)
     _stores(told, city, stores, unseen)
     for i in city.filmed():
         _camera_routes(told, city, city.camera(i), routes, unseen, traffic["captures"])
     _equipment(told, city, unseen)
+    _concentration(told, city, routes, unseen)
+    _makers(told, city)
     return told.rows
 
 
@@ -66,29 +59,6 @@ def _much_was_lost(exports: dict[str, Any]) -> bool:
     lost = sum(int(one["lost_messages"]) for one in exports.values())
     sent = sum(max(int(one["messages"]), 1) for one in exports.values())
     return lost > LOST_SHARE * sent
-
-
-def _faces(told: Verdicts, city: cities.City, clips: dict[str, ClipResult]) -> None:
-    """Ten seconds without a clear face do not show that a camera takes none; about two and a half
-    minutes do, to within 5 % of the time at 95 % confidence.
-    """
-    long_enough = float(city.scenario.values["video"]["seconds"]) >= SECONDS_TO_RULE_OUT
-    for i in city.filmed():
-        camera = city.camera(i)
-        if camera.node_id not in clips:
-            continue
-        summary = clips[camera.node_id].summary
-        captured = summary["shows"] == "captured"
-        quiet = "pass" if long_enough else "inconclusive"
-        if captured or not summary["doubtful_faces"]:
-            told.add("face-captured", camera.node_id, "fail" if captured else quiet)
-        settings = city.scenario.part("cameras", city.districts[camera.district].name)
-        if not settings["declared_masked"]:
-            told.add("mask-missing", camera.node_id, "not-applicable")
-        elif summary["heads"] == 0:
-            told.add("mask-missing", camera.node_id, "inconclusive")
-        elif captured and not summary["masked_heads"]:
-            told.add("mask-missing", camera.node_id, "fail")
 
 
 def _retention(told: Verdicts, city: cities.City, kept: dict[str, Any]) -> None:
@@ -102,10 +72,21 @@ def _retention(told: Verdicts, city: cities.City, kept: dict[str, Any]) -> None:
         told.add("retention-over-limit", camera.node_id, over or "pass")
         settings = city.scenario.part("recording", city.districts[camera.district].name)
         system = str(settings["system"])
+        declared = city.scenario.part("cameras", city.districts[camera.district].name)
+        covered = _covered(declared, settings, mine is not None, bool(kept["cameras"]))
+        if covered:
+            told.add("retention-mask-is-not-privacy", camera.node_id, covered)
         if mine is None:
-            for check in ("configured-vs-actual", "unbounded", "escapes", "copies"):
+            for check in (
+                "configured-vs-actual",
+                "unbounded",
+                "escapes",
+                "copies",
+                "under-minimum",
+            ):
                 told.add(f"retention-{check}", camera.node_id, "inconclusive")
             continue
+        _minimum(told, camera.node_id, mine, settings)
         if system in _AGE_IN_SETTINGS:
             # The copy lies in a plain tree, which has no settings.
             unbounded = "inconclusive" if settings["copy_hours"] else "pass"
@@ -121,6 +102,43 @@ def _retention(told: Verdicts, city: cities.City, kept: dict[str, Any]) -> None:
             told.add(
                 "retention-copies", camera.node_id, "fail" if ages[-1] > ages[0] + 1 else "pass"
             )
+
+
+def _covered(
+    declared: dict[str, Any], settings: dict[str, Any], held: bool, recordings: bool
+) -> str:
+    """Whether a detection mask of the recorder passes for privacy; empty where the camera masks by
+    itself besides, which the recorder's settings cannot show.
+    """
+    claim = declared["declared_masked"]
+    if not recordings:
+        return "inconclusive"
+    if not (held and settings["detection_mask"] and settings["system"] == "frigate"):
+        return "inconclusive" if claim else "not-applicable"
+    if claim is None:
+        return "inconclusive"
+    if not claim:
+        return "pass"
+    return "fail" if declared["mask"] == "none" else ""
+
+
+def _minimum(
+    told: Verdicts, node_id: str, mine: list[dict[str, Any]], settings: dict[str, Any]
+) -> None:
+    """A recorder that is set to delete sooner breaks the rule whatever it holds today.
+
+    Exports are no recordings where the system tells them apart.
+    """
+    system = str(settings["system"])
+    if settings["exports"] and system == "directory":
+        return
+    apart = system in ("frigate", "s3-inventory")
+    age = max(float(row["recorded_hours" if apart else "age_hours"]) for row in mine)
+    if system in _AGE_IN_SETTINGS:
+        set_to = float(settings["setting_hours"] or settings["retention_hours"])
+        age = min(age, 24.0 * max(1, round(set_to / 24)) if system == "s3-inventory" else set_to)
+    verdict = "pass" if age >= LEAST_KEPT_H else "fail"
+    told.add("retention-under-minimum", node_id, verdict, measured=age, limit=LEAST_KEPT_H)
 
 
 def _as_set(row: dict[str, Any], settings: dict[str, Any]) -> str:
@@ -186,6 +204,7 @@ def _camera_routes(
         "fail" if undeclared else "pass",
     )
     _cross_border(told, city, camera, routing, unseen)
+    _pushes(told, camera, routing, unseen, captures)
     _plaintext(told, city, camera, routing, captures)
 
 
@@ -204,6 +223,24 @@ def _cross_border(
         told.add("route-cross-border", camera.node_id, "fail")
     elif not routing["covert_relay"]:
         told.add("route-cross-border", camera.node_id, unseen, "pass")
+
+
+def _pushes(
+    told: Verdicts,
+    camera: cities.Camera,
+    routing: dict[str, Any],
+    unseen: str,
+    captures: dict[str, Any],
+) -> None:
+    """Pushed faces are plain in a capture; in records their shape resembles a thin stream's."""
+    leaves = camera.direct_to_central or camera.cloud
+    if routing["snapshots_to_central"]:
+        shown = any(camera.node_id in one.pushed for one in captures.values())
+        verdict, really = "fail" if shown else OPEN, "fail"
+    else:
+        verdict, really = OPEN if leaves else unseen, "pass"
+    told.add("edge-face-upload", camera.node_id, verdict, really)
+    told.add("route-metadata-push", camera.node_id, verdict, really)
 
 
 def _plaintext(
@@ -241,11 +278,71 @@ def _equipment(told: Verdicts, city: cities.City, unseen: str) -> None:
                 routing["central"] and not routing["declared_upstream"]
             )
             told.add("route-undeclared-relay", district.recorder, "fail" if strange else unseen)
+            leaves = routing["central"] or routing["covert_relay"]
+            told.add("route-metadata-push", district.recorder, OPEN if leaves else unseen, "pass")
             if routing["covert_relay"]:
                 told.add("route-undeclared-sink", district.relay, "fail")
                 told.add("route-undeclared-relay", district.relay, "fail")
+                told.add("route-metadata-push", district.relay, OPEN, "pass")
         for router in (district.access, district.aggregation):
             copies = routing["mirror"] and router == district.access
             told.add("route-mirrored", router, "fail" if copies else unseen)
     copies = any(part["intercepted"] for part in parts.values())
     told.add("route-mirrored", city.core, "fail" if copies else unseen)
+
+
+def _concentration(told: Verdicts, city: cities.City, routes: dict[str, Any], unseen: str) -> None:
+    """The share of all cameras whose video one central place receives.
+
+    Pictures of faces that go there are told from video by their shape alone.
+    """
+    filmed = city.filmed()
+    if len(filmed) < city.cameras:
+        return
+    video, anything, possible = Counter[str](), Counter[str](), 0
+    hidden = any(city.scenario.part("routing", d.name)["intercepted"] for d in city.districts)
+    for i in filmed:
+        camera = city.camera(i)
+        routing = city.scenario.part("routing", city.districts[camera.district].name)
+        recorded = not camera.direct_to_central and not routing["edge_only"]
+        central = {
+            name: sink for name, sink in routes[camera.node_id]["sinks"].items() if sink["central"]
+        }
+        possible += bool(central) or hidden
+        for name in (name for name, sink in central.items() if sink["proven"]):
+            pictures_only = name == city.platform and not (
+                camera.direct_to_central or (recorded and routing["central"])
+            )
+            anything[name] += 1
+            video[name] += not pictures_only
+    allowed = MOST_AT_ONE_PLACE * city.cameras
+    really = "fail" if max(anything.values(), default=0) > allowed else "pass"
+    if max(video.values(), default=0) > allowed:
+        told.add("route-concentration", "deployment", "fail")
+    elif really == "fail":
+        told.add("route-concentration", "deployment", OPEN, really)
+    elif possible > allowed:
+        told.add("route-concentration", "deployment", "inconclusive")
+    else:
+        told.add("route-concentration", "deployment", unseen, really)
+
+
+def _makers(told: Verdicts, city: cities.City) -> None:
+    """Who made each node by the inventory. Invented names are on no list."""
+    nodes = [(city.camera(i).node_id, city.district_of(i).name) for i in city.filmed()]
+    for district in city.districts:
+        equipment = [district.recorder, district.access, district.aggregation]
+        if city.scenario.part("routing", district.name)["covert_relay"]:
+            equipment.append(district.relay)
+        nodes += [(name, district.name) for name in equipment]
+    nodes.append((city.core, ""))
+    if city.has_platform:
+        nodes.append((city.platform, ""))
+    for node_id, district_name in nodes:
+        vendor = city.scenario.part("cameras", district_name)["vendor"]
+        if vendor is None:
+            told.add("equipment-barred", node_id, "pass")
+        elif not vendor:
+            told.add("equipment-barred", node_id, "inconclusive")
+        elif any(maker in vendor.split() for maker in BARRED):
+            told.add("equipment-barred", node_id, "fail")
