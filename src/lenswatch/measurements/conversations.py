@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from lenswatch.evidence.flows.table import FlowTable
 from lenswatch.evidence.inventory import Inventory
 from lenswatch_kernels.address_lookup import AddressIndex, build_address_index, find_owner
+from lenswatch_kernels.conversation_table import (
+    NEVER,
+    ConversationTable,
+    RecordColumns,
+    select_records,
+)
 from lenswatch_kernels.running_sums import RunningSums
 
 _SENDERS = ("camera", "recorder", "relay", "sink", "router", "switch")
 """Kinds of node whose own traffic matters. A router mostly carries that of others, but a mirror
 session sends copies under the router's own address."""
-
-
-_HALF = np.uint64(32)
-_OFFSET = np.int64(40)
-"""Bits of a byte offset in a place: files of up to a terabyte."""
-_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +81,13 @@ class ConversationSums:
     def __init__(self, inventory: Inventory) -> None:
         self._index = address_index(inventory)
         self._nodes = len(inventory)
-        # one place more than there are nodes: row -1, "nobody", reads the last
-        self._sends = np.zeros(self._nodes + 1, np.bool_)
+        self._sends = np.zeros(self._nodes, np.bool_)
         for kind in _SENDERS:
-            self._sends[:-1] |= inventory.kind == kind
+            self._sends |= inventory.kind == kind
         self._seen = np.zeros(self._nodes, np.bool_)
         self._answering = RunningSums()
         self._outside = RunningSums()
-        # octets, packets, active time; first moment, place; last moment, application, sampled,
-        # called
-        self._sums = RunningSums(added=3, least=2, greatest=4)
+        self._table = ConversationTable()
         self._records = 0
 
     def add(self, table: FlowTable) -> None:
@@ -98,104 +95,53 @@ class ConversationSums:
         self._records += len(table)
         sender = find_owner(self._index, table.source_high, table.source_low)
         receiver = find_owner(self._index, table.destination_high, table.destination_low)
-        for rows in (sender, receiver):
-            self._seen[rows[rows >= 0]] = True
-        answering = (sender < 0) & self._sends[receiver]
-        if answering.any():
+        kept, outside, answering = select_records(sender, receiver, self._sends, self._seen)
+        if len(answering):
             self._answering.add(table.source_high[answering], table.source_low[answering])
-        keep = np.flatnonzero(self._sends[sender] & (sender != receiver))
-        if not len(keep):
-            return
-        sender, receiver = sender[keep], receiver[keep].astype(np.int64)
-        outside = receiver < 0
-        if outside.any():
-            at = keep[outside]
-            place = self._outside.add(table.destination_high[at], table.destination_low[at])
-            receiver[outside] = self._nodes + place
-        port = np.minimum(table.source_port[keep], table.destination_port[keep])
-        sampling = np.maximum(table.sampling[keep], 1).astype(np.float64)
-        start, end = table.start_ms[keep], table.end_ms[keep]
-        known = (start >= 0) & (end >= start)
-        pair: NDArray[np.uint64] = (sender.astype(np.uint64) << _HALF) | receiver.astype(np.uint64)
-        service: NDArray[np.uint64] = table.exporter[keep].astype(np.uint64) << _HALF
-        service |= table.protocol[keep].astype(np.uint64) << np.uint64(16)
-        service |= port.astype(np.uint64)
-        self._sums.add(
-            pair,
-            service,
-            added=(
-                _scaled(table.octets[keep], sampling),
-                _scaled(table.packets[keep], sampling),
-                np.where(known, np.maximum(end - start, 1), 1),
-            ),
-            # the earliest place in the evidence, so that the order of reading does not show
-            least=(
-                np.where(start >= 0, start, _NEVER),
-                (table.file[keep].astype(np.int64) << _OFFSET) | np.maximum(table.offset[keep], 0),
-            ),
-            greatest=(
-                np.maximum(end, -1),
-                table.application[keep],
-                table.sampling[keep] > 1,
-                table.destination_port[keep] < table.source_port[keep],
-            ),
-        )
+        if len(outside):
+            high, low = table.destination_high[outside], table.destination_low[outside]
+            receiver[outside] = self._nodes + self._outside.add(high, low)
+        columns = RecordColumns(*(getattr(table, name) for name in RecordColumns._fields))
+        self._table.add(kept, sender, receiver, columns)
 
     def result(self) -> Conversations:
         """All that was added, as conversations."""
-        sums = self._sums
-        # over exporters the greatest sum counts, not their total
-        joined = RunningSums(least=2, greatest=7)
-        joined.add(
-            sums.first,
-            sums.second & np.uint64(0xFFFF_FFFF),
-            least=(sums.column(3), sums.column(4)),
-            greatest=tuple(sums.column(number) for number in (0, 1, 2, 5, 6, 7, 8)),
-        )
+        rows = self._table.result()
         high, low = self._outside.first, self._outside.second
         by_address = np.lexsort((low, high))
         vertex = np.empty(len(by_address), np.int64)
         vertex[by_address] = np.arange(len(by_address)) + self._nodes
-        sender = (joined.first >> _HALF).astype(np.int32)
-        receiver = (joined.first & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+        receiver = rows.receiver
         outside = receiver >= self._nodes
         receiver[outside] = vertex[receiver[outside] - self._nodes]
-        order = np.lexsort((joined.second, receiver, sender))
-        first, place, octets, packets, active, last, application, sampled, pushed = (
-            joined.column(number)[order] for number in range(9)
-        )
+        order = np.lexsort((rows.port, rows.protocol, receiver, rows.sender))
         met = RunningSums()
         met.add(self._answering.first, self._answering.second)
         answering = len(met)
         answers = met.add(high[by_address], low[by_address]) < answering
-        second = joined.second[order]
+        first = rows.first_ms[order]
         return Conversations(
             nodes=self._nodes,
             endpoint_high=high[by_address],
             endpoint_low=low[by_address],
             answers=answers,
-            sender=sender[order],
+            sender=rows.sender[order].astype(np.int32),
             receiver=receiver[order].astype(np.int32),
-            protocol=(second >> np.uint64(16)).astype(np.uint8),
-            port=(second & np.uint64(0xFFFF)).astype(np.uint16),
-            octets=octets.astype(np.float64),
-            packets=packets.astype(np.float64),
-            active_ms=active.astype(np.float64),
-            first_ms=np.where(first == _NEVER, np.int64(-1), first),
-            last_ms=last,
-            application=application.astype(np.uint8),
-            pushed=pushed.astype(np.bool_),
-            sampled=sampled.astype(np.bool_),
-            file=(place >> _OFFSET).astype(np.uint32),
-            offset=place & ((1 << 40) - 1),
+            protocol=rows.protocol[order],
+            port=rows.port[order],
+            octets=rows.octets[order].astype(np.float64),
+            packets=rows.packets[order].astype(np.float64),
+            active_ms=rows.active_ms[order].astype(np.float64),
+            first_ms=np.where(first == NEVER, np.int64(-1), first),
+            last_ms=rows.last_ms[order],
+            application=rows.application[order],
+            pushed=rows.pushed[order],
+            sampled=rows.sampled[order],
+            file=rows.file[order].astype(np.uint32),
+            offset=rows.offset[order],
             seen=self._seen,
             records=self._records,
         )
-
-
-def _scaled(counted: NDArray[np.uint64], sampling: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Counts times sampling; a record of more than 70 TB is damaged and must not spoil the sum."""
-    return np.minimum(counted * sampling, 2.0**46).astype(np.int64)
 
 
 def address_index(inventory: Inventory) -> AddressIndex:
