@@ -6,13 +6,14 @@ import collections
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lenswatch import __version__
 from lenswatch.attest import write_log
 from lenswatch.checks import Check, load_checks
+from lenswatch.errors import UsageError
 from lenswatch.evidence.bundle import Bundle, bundle_digest, open_bundle
 from lenswatch.evidence.countries import find_countries
 from lenswatch.evidence.flows import FlowReader
@@ -21,11 +22,21 @@ from lenswatch.measurements.faces import FaceMeasurements, measure_faces
 from lenswatch.measurements.relays import SHORTEST_BIN_S
 from lenswatch.measurements.retention import RetentionMeasurements, measure_retention
 from lenswatch.measurements.routing import RoutingMeasurements, measure_routing
-from lenswatch.model import Confidence, Finding, Problem, Verdict
+from lenswatch.model import Confidence, Finding, Problem, Verdict, sentence
 from lenswatch.policy import Control, Pack, load_packs
 from lenswatch.reports import write_reports
 from lenswatch.result import AuditResult, Coverage
-from lenswatch.scoring import apply_exceptions, exception_problems, score
+from lenswatch.scaling import Cluster, measure_faces_on, measure_retention_on
+from lenswatch.scoring import (
+    OF_CAMERAS,
+    PLAN,
+    Sample,
+    apply_exceptions,
+    claim_findings,
+    exception_problems,
+    read_plan,
+    score,
+)
 
 Progress = Callable[[str, int, int], None]
 _Measured = TypeVar("_Measured")
@@ -39,12 +50,17 @@ def run_audit(
     mode: str = "fast",
     threads: int = 2,
     language: str = "en",
+    plan: Path | None = None,
+    cluster: Cluster | None = None,
     progress: Progress | None = None,
 ) -> AuditResult:
     """Audit the bundle in a folder; write all reports into ``out`` where it is given.
 
-    ``packs`` are names of built-in packs or paths of own ones. ``threads`` changes the time taken
-    and nothing else; ``language`` changes the words of the reports for people. Raises
+    An audit by sample has a plan: the file ``plan``, else ``plan.json`` of the bundle.
+
+    ``packs`` are names of built-in packs or paths of own ones. ``threads`` and ``cluster``
+    change the time taken and nothing else; ``language`` changes the words of the reports for
+    people. Raises
     :class:`~lenswatch.errors.EvidenceUnusable` where nothing can be audited and
     :class:`~lenswatch.errors.PolicyError` for a bad pack; any other fault of the evidence becomes
     a problem, and what depended on it inconclusive.
@@ -53,13 +69,19 @@ def run_audit(
     checks = load_checks()
     evidence = open_bundle(bundle)
     digest = bundle_digest(bundle, progress)
-    measurements = measure(evidence, mode=mode, threads=threads, progress=progress)
+    measurements = measure(evidence, mode=mode, threads=threads, cluster=cluster, progress=progress)
     judged = judge(measurements, policy, checks)
     as_of = evidence.deployment.as_of
     findings = apply_exceptions(judged, evidence.exceptions, as_of)
     unused = exception_problems(judged, evidence.exceptions, policy, as_of)
-    measurements = replace(measurements, problems=measurements.problems + unused)
+    content, sample, wrong = _plan(plan, evidence, policy)
+    measurements = replace(measurements, problems=measurements.problems + unused + wrong)
     covers = {f"store:{store.id}": list(store.cameras.values()) for store in evidence.stores}
+    total = score(findings, policy, evidence.inventory, covers=covers, sample=sample)
+    if sample is not None:
+        controls = [control for pack in policy for control in pack.controls]
+        claimed = claim_findings(total.claims, controls, sample)
+        findings = tuple(sorted([*findings, *claimed], key=_order))
     result = AuditResult(
         tool=f"lenswatch {__version__}",
         bundle_digest=digest,
@@ -67,20 +89,62 @@ def run_audit(
         exceptions=evidence.exceptions,
         measurements=measurements,
         findings=findings,
-        score=score(findings, policy, evidence.inventory, covers=covers),
+        score=total,
         coverage=_coverage(measurements, evidence, findings),
+        sample=sample,
+        plan=content,
     )
     if out is not None:
         write_reports(result, out, language=language, progress=progress)
-        settings = {"mode": mode, "packs": [pack.id for pack in policy]}
+        settings: dict[str, Any] = {"mode": mode, "packs": [pack.id for pack in policy]}
+        if plan is not None and plan.is_file():
+            # one in the bundle is evidence, and in the log as such
+            settings["plan"] = {"name": plan.name, "text": plan.read_text("utf-8", "replace")}
         write_log(out, bundle, packs=policy, settings=settings)
     return result
 
 
+def _order(finding: Finding) -> tuple[str, str]:
+    return finding.control, finding.subject
+
+
+def _plan(
+    plan: Path | None, bundle: Bundle, packs: Sequence[Pack]
+) -> tuple[dict[str, Any] | None, Sample | None, tuple[Problem, ...]]:
+    """The plan of an audit by sample, and what is wrong with it."""
+    path = bundle.root / PLAN if plan is None else plan
+    if plan is None and not path.is_file():
+        return None, None, ()
+    content, sample, problems = read_plan(path, bundle.inventory)
+    if sample is None:
+        return None, None, problems
+    known = {control.id: control for pack in packs for control in pack.controls}
+    about = {control: known.get(control) for control in sample.controls}
+    problems += tuple(
+        Problem(
+            path.name,
+            sentence("the plan claims {control}, which no pack of this audit has", control=name)
+            if control is None
+            else sentence("the plan claims {control}, which is not about cameras", control=name),
+            sentence("audit with its pack, or correct the plan"),
+            part="plan",
+            warning=True,
+        )
+        for name, control in about.items()
+        if control is None or control.subjects not in OF_CAMERAS
+    )
+    return content, sample, problems
+
+
 def measure(
-    bundle: Bundle, *, mode: str = "fast", threads: int = 2, progress: Progress | None = None
+    bundle: Bundle,
+    *,
+    mode: str = "fast",
+    threads: int = 2,
+    cluster: Cluster | None = None,
+    progress: Progress | None = None,
 ) -> Measurements:
-    """Measure everything a bundle holds."""
+    """Measure everything a bundle holds, on the workers of a ``cluster`` where one is given."""
     problems = list(bundle.problems)
     routing = (
         _guarded("flows", problems, lambda: _measure_routing(bundle, problems, progress))
@@ -91,13 +155,17 @@ def measure(
         _guarded(
             "recordings",
             problems,
-            lambda: measure_retention(
-                bundle.stores,
-                bundle.deployment,
-                bundle.inventory,
-                root=bundle.root,
-                routing=routing,
-                progress=progress,
+            lambda: (
+                measure_retention(
+                    bundle.stores,
+                    bundle.deployment,
+                    bundle.inventory,
+                    root=bundle.root,
+                    routing=routing,
+                    progress=progress,
+                )
+                if cluster is None
+                else measure_retention_on(cluster, bundle, routing=routing, progress=progress)
             ),
         )
         if bundle.stores
@@ -107,8 +175,12 @@ def measure(
         _guarded(
             "video",
             problems,
-            lambda: measure_faces(
-                bundle.videos, bundle.inventory, mode=mode, threads=threads, progress=progress
+            lambda: (
+                measure_faces(
+                    bundle.videos, bundle.inventory, mode=mode, threads=threads, progress=progress
+                )
+                if cluster is None
+                else measure_faces_on(cluster, bundle, mode=mode, progress=progress)
             ),
         )
         if bundle.videos
@@ -154,6 +226,8 @@ def _guarded(
     """Run one part so that an error of ours in it does not take the other parts with it."""
     try:
         return measure_part()
+    except UsageError:  # such as a worker that sees another bundle
+        raise
     except MemoryError:
         message, remedy = "memory ran out", "give it more memory, or split the evidence"
     except Exception as error:  # noqa: BLE001  (the kind is told; the text could quote evidence)
@@ -171,7 +245,7 @@ def judge(
     for pack in packs:
         for control in pack.controls:
             findings.extend(_judge_control(measurements, control, checks))
-    findings.sort(key=lambda finding: (finding.control, finding.subject))
+    findings.sort(key=_order)
     return findings
 
 

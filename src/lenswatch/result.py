@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenswatch.model import Finding, Verdict
 
 if TYPE_CHECKING:
     from lenswatch.measurements import Measurements
     from lenswatch.policy import Pack, PolicyException
-    from lenswatch.scoring import Score
+    from lenswatch.scoring import Sample, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,31 @@ class AuditResult:
     """Sorted by control, then subject: the same evidence gives the same order."""
     score: Score
     coverage: Coverage
+    sample: Sample | None = None
+    """The plan of an audit by sample, None where every camera was to be looked at."""
+    plan: Mapping[str, Any] | None = None
+    """That plan as its file has it, with the commitment and the seed to draw it again."""
+
+    @property
+    def certified(self) -> frozenset[str]:
+        """Controls whose claim is certified by sample."""
+        return frozenset(
+            claim.control for claim in self.score.claims if claim.decision == "certified"
+        )
 
     @property
     def verdict(self) -> Verdict:
-        """The audit as a whole: fail before inconclusive before pass."""
-        verdicts = {finding.verdict for finding in self.findings}
+        """The audit as a whole: fail before inconclusive before pass.
+
+        In an audit by sample a certified claim stands for the cameras that were not looked at: a
+        camera of that control that could not be checked leaves nothing open. One that fails does.
+        """
+        certified = self.certified
+        verdicts = {
+            finding.verdict
+            for finding in self.findings
+            if finding.verdict is not Verdict.INCONCLUSIVE or finding.control not in certified
+        }
         for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
             if verdict in verdicts:
                 return verdict

@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterator
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.bundle import Bundle, VideoFile
 from lenswatch.model import Problem
+from lenswatch.scoring import PLAN, read_plan
 
 
 def look_deeper(
     bundle: Bundle, progress: Callable[[str, int, int], None] | None = None
 ) -> tuple[Problem, ...]:
-    """Read every flow record, decode every video, open every store.
+    """Read every flow record, decode every video, open every store, draw the plan again.
 
     Gives the problems that :func:`~lenswatch.evidence.bundle.open_bundle` could not see.
     """
     problems: list[Problem] = []
+    if (bundle.root / PLAN).is_file():
+        problems.extend(read_plan(bundle.root / PLAN, bundle.inventory)[2])
     if bundle.flow_files:
         from lenswatch.evidence.flows import FlowReader
 

@@ -102,13 +102,18 @@ def print_problems(console: Console, problems: tuple[Problem, ...], *, most: int
 
 
 def print_result(console: Console, result: AuditResult) -> None:
-    """Headline, then findings per control."""
+    """Headline, then findings per control, then the claims of an audit by sample."""
+    from lenswatch.scoring import CLAIM_EVIDENCE
+
     print_headline(console, result.score.low, result.score.high, result.score.grade)
     counts: dict[str, dict[str, int]] = {}
     for finding in result.findings:
         row = counts.setdefault(finding.control, {})
         row[str(finding.verdict)] = row.get(str(finding.verdict), 0) + 1
     print_verdicts(console, counts)
+    for finding in result.findings:
+        if result.sample is not None and finding.evidence == CLAIM_EVIDENCE:
+            console.print(f"{finding.control}: {finding.reason}", markup=False, soft_wrap=True)
     if result.measurements.problems:
         wrong = sum(not problem.warning for problem in result.measurements.problems)
         console.print(

@@ -28,6 +28,16 @@ def audit(
         str,
         typer.Option(help="How closely to look for faces: fast, or thorough for small faces."),
     ] = "fast",
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            help="Audit by sample: the plan that `lenswatch plan --json` printed. Default: "
+            "plan.json of the bundle, where there is one.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     language: Annotated[
         str, typer.Option(help="Language of the reports: en, or zh-Hans for Simplified Chinese.")
     ] = "en",
@@ -44,11 +54,31 @@ def audit(
             "Default: the name in deployment.yaml.",
         ),
     ] = "",
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=256,
+            help="Audit with so many worker processes on this machine. Never changes a result. "
+            "Needs lenswatch[scale].",
+        ),
+    ] = 0,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Audit with the workers of this Dask scheduler, such as tcp://10.0.0.1:8786. They "
+            "must see the bundle under the same path.",
+        ),
+    ] = "",
 ) -> None:
     """Audit a bundle of evidence and write the reports.
 
     A bundle is a folder with deployment.yaml, nodes.csv and, as far as there is any, video/,
     flows/ and recordings/. What is missing or broken makes the checks that need it inconclusive.
+
+    By sample: draw the cameras with lenswatch plan, collect evidence of these alone, and give the
+    plan. The score then holds for the whole inventory, with the confidence of the plan.
 
     Exit codes: 0 everything passes, 1 something fails, 3 something could not be checked, 2 the
     bundle or a policy is unusable.
@@ -59,23 +89,30 @@ def audit(
     Example: lenswatch audit city-bundle --policy core --policy eu-edpb --out report
     """
     if server:
-        if mode != "fast" or language != "en":
+        if mode != "fast" or language != "en" or plan is not None:
             from lenswatch.errors import UsageError
 
             raise UsageError(
-                "--mode and --language: not with --server, which has its own settings"
+                "--mode, --language and --plan: not with --server, which has its own settings and "
+                "takes the plan from the bundle (plan.json)"
             )
         _audit_there(bundle, policy or ["core"], out, server, key_file, deployment)
+    from contextlib import nullcontext
+
     from rich.console import Console
 
     from lenswatch.audit import run_audit
     from lenswatch.cli._terminal import EXIT_CODES, print_result, progress_bars
     from lenswatch.errors import UsageError
+    from lenswatch.scaling import open_cluster
 
     if mode not in ("fast", "thorough"):
         raise UsageError(f"--mode {mode}: it is either fast or thorough")
+    if workers and scheduler:
+        raise UsageError("--workers and --scheduler: give one of the two")
     console = Console()
-    with progress_bars(Console(stderr=True)) as progress:
+    cluster = open_cluster(scheduler, workers=workers) if workers or scheduler else nullcontext()
+    with cluster as opened, progress_bars(Console(stderr=True)) as progress:
         result = run_audit(
             bundle,
             packs=policy or ["core"],
@@ -83,6 +120,8 @@ def audit(
             mode=mode,
             threads=threads,
             language=language,
+            plan=plan,
+            cluster=opened,
             progress=progress,
         )
     print_result(console, result)

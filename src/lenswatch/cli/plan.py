@@ -65,8 +65,13 @@ def plan(
         ),
     ] = None,
     control: Annotated[
-        str, typer.Option("--control", help="Control that says which camera is bad.")
-    ] = "core/face-captured",
+        list[str] | None,
+        typer.Option(
+            "--control",
+            help="Control that says which camera is bad; may be given several times, and the error "
+            "is shared out over all claims. Default: core/face-captured.",
+        ),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how many cameras an audit by sample must examine, draw them, and when to stop.
@@ -75,6 +80,9 @@ def plan(
     fixed beforehand. With --bundle the inventory's Merkle root is printed: publish the commitment
     made from it first, and draw the public randomness after. With --audited the same command says
     after each camera whether the audit can stop.
+
+    The plan with --json is a file that `lenswatch audit` reads: as plan.json in the bundle, or
+    given with --plan.
     """
     from lenswatch.errors import UsageError
 
@@ -94,6 +102,7 @@ def plan(
         time_share,
         reach_cost,
         validated,
+        list(dict.fromkeys(control or ["core/face-captured"])),
     )
     if cameras is not None:
         content |= _drawn(cameras, content["sizes"][0]["any_time"], randomness, nonce)
@@ -102,7 +111,8 @@ def plan(
     if audited is not None:
         if cameras is None or "cameras" not in content:
             raise UsageError("--audited judges a draw: give --bundle, --randomness and --nonce")
-        content["stand"] = _stand(content, cameras, audited, control)
+        content["stands"] = _stands(content, cameras, audited)
+        content["stand"] = content["stands"][0]
     if json_output:
         import json
 
@@ -126,22 +136,23 @@ def _content(
     time_share: float,
     reach_cost: float,
     validated: str,
+    controls: list[str],
 ) -> dict[str, Any]:
     from lenswatch.sampling import frames_to_rule_out, two_stage_plan
     from lenswatch.sampling import plan as make_plan
 
     assert population is not None
     sensitivity, sample_level = _sensitivity(validated, level)
-    made = make_plan(population, share, sample_level, failures=failures, sensitivity=sensitivity)
-    two = two_stage_plan(
-        share, time_share, sample_level, reach_cost=reach_cost, sensitivity=sensitivity
-    )
+    one = 1.0 - (1.0 - sample_level) / len(controls)
+    made = make_plan(population, share, one, failures=failures, sensitivity=sensitivity)
+    two = two_stage_plan(share, time_share, one, reach_cost=reach_cost, sensitivity=sensitivity)
     return {
         "population": population,
         "share": share,
         "level": level,
         "sensitivity": sensitivity,
         "sample_level": sample_level,
+        "controls": controls,
         "sizes": [
             {"failures": found, "any_time": any_time, "fixed": fixed}
             for found, any_time, fixed in made.sizes
@@ -173,11 +184,11 @@ def _sensitivity(validated: str, level: float) -> tuple[float, float]:
 
 
 def _drawn(cameras: list[str], size: int | None, randomness: str, nonce: str) -> dict[str, Any]:
-    from lenswatch.attest import merkle_root
     from lenswatch.errors import UsageError
     from lenswatch.sampling import commit, draw, seed_from
+    from lenswatch.scoring import inventory_root
 
-    root = merkle_root([camera.encode() for camera in sorted(cameras)])
+    root = inventory_root(cameras)
     result: dict[str, Any] = {"inventory_root": root.hex()}
     if not randomness:
         return result
@@ -189,55 +200,54 @@ def _drawn(cameras: list[str], size: int | None, randomness: str, nonce: str) ->
             f"--randomness and --nonce are hexadecimal, 16 bytes or more ({error})"
         ) from None
     chosen = draw(cameras, len(cameras) if size is None else size, seed)
-    return result | {"commitment": commitment.hex(), "seed": seed.hex(), "cameras": chosen}
+    return result | {
+        "nonce": bytes.fromhex(nonce).hex(),
+        "randomness": bytes.fromhex(randomness).hex(),
+        "commitment": commitment.hex(),
+        "seed": seed.hex(),
+        "cameras": chosen,
+    }
 
 
-def _stand(
-    content: dict[str, Any], cameras: list[str], audited: Path, control: str
-) -> dict[str, Any]:
-    """Where the claim stands after the cameras that were audited, in the order of the draw.
+def _stands(content: dict[str, Any], cameras: list[str], audited: Path) -> list[dict[str, Any]]:
+    """Where each claim stands after the cameras that were audited, in the order of the draw."""
+    from dataclasses import asdict
 
-    The examined are the drawn up to the last one with a verdict of the control: one that was left
-    out on the way, or could not be checked, counts as bad, so that it does not pay to leave it out.
-    """
+    import numpy as np
+
     from lenswatch.errors import UsageError
     from lenswatch.reports.json_reader import find_result, read_verdicts
-    from lenswatch.sampling import stand
+    from lenswatch.scoring import Sample, judge_claim
 
-    verdicts = {
-        verdict["subject"]: verdict["verdict"]
-        for verdict in read_verdicts(find_result(audited))
-        if verdict["control"] == control
-    }
-    if not verdicts:
-        raise UsageError(f"the audit has no verdict of {control}: name one of its controls")
-    judged = [verdicts.get(f"node:{camera}") for camera in content["cameras"]]
-    examined = max((i + 1 for i, v in enumerate(judged) if v in ("pass", "fail")), default=0)
-    good = ("pass", "not-applicable", "excepted")
-    about = {"population": len(cameras), "share": content["share"],
-             "level": content["sample_level"]}  # fmt: skip
-    found = stand(
-        [verdict not in good for verdict in judged[:examined]],
-        **about,
-        sensitivity=content["sensitivity"],
+    sample = Sample(
+        tuple(content["cameras"]),
+        content["sample_level"],
+        content["sensitivity"],
+        content["share"],
+        tuple(content["controls"]),
     )
-    # what could not be checked speaks against the claim, and proves nothing against it
-    surely = stand([verdict == "fail" for verdict in judged[:examined]], **about)
-    decision, more = found.decision, found.more
-    if surely.decision == "refuted":
-        decision, more = "refuted", 0
-    elif decision == "refuted":
-        decision, more = "open", None
-    return {
-        "control": control,
-        "looked_at": examined,
-        "failed": surely.bad,
-        "unchecked": found.bad - surely.bad,
-        "upper": found.upper,
-        "lower": surely.lower,
-        "decision": decision,
-        "more": more,
-    }
+    verdicts: dict[str, dict[str, str]] = {control: {} for control in sample.controls}
+    for verdict in read_verdicts(find_result(audited)):
+        if verdict["control"] in verdicts:
+            verdicts[verdict["control"]][verdict["subject"]] = verdict["verdict"]
+    stands = []
+    for control, told in verdicts.items():
+        if not told:
+            raise UsageError(f"the audit has no verdict of {control}: name one of its controls")
+        about = [name for name in cameras if told.get(f"node:{name}") != "not-applicable"]
+        applies = set(about)
+        drawn = [name for name in sample.nodes if name in applies]
+        claim = judge_claim(
+            control,
+            drawn,
+            np.array([told.get(f"node:{name}") == "pass" for name in drawn], np.bool_),
+            np.array([told.get(f"node:{name}") == "fail" for name in drawn], np.bool_),
+            population=len(about),
+            sample=sample,
+            answered=sum(told.get(f"node:{name}") in ("pass", "fail") for name in about),
+        )
+        stands.append(asdict(claim))
+    return stands
 
 
 def _show(content: dict[str, Any]) -> None:
@@ -274,8 +284,9 @@ def _show(content: dict[str, Any]) -> None:
     if "cameras" in content:
         console.print(f"Commitment: {content['commitment']}", soft_wrap=True)
         console.print(f"Seed: {content['seed']}", soft_wrap=True)
-        if "stand" in content:
-            _show_stand(console, content["stand"], content["share"])
+        if "stands" in content:
+            for stand in content["stands"]:
+                _show_stand(console, stand, content["share"])
             return
         console.print("Examine, in this order:")
         for camera in content["cameras"]:
@@ -288,6 +299,10 @@ def _show_stand(console: Any, stand: dict[str, Any], share: float) -> None:
         f"bad and {stand['unchecked']} could not be checked. Of all, {_percent(stand['lower'])} to "
         f"{_percent(stand['upper'])} are bad."
     )
+    if stand["passed_over"]:
+        console.print(
+            f"Without an answer, and counted as bad: {', '.join(stand['passed_over'])}", soft_wrap=True
+        )
     if stand["decision"] == "certified":
         console.print(f"Certified: at most {_percent(share)} are bad. The audit can stop.")
     elif stand["decision"] == "refuted":

@@ -135,8 +135,11 @@ def _same_again(reports: Path, bundle: Path, own_packs: list[str]) -> bool:
     if not words or not all(isinstance(word, str) for word in words):
         raise UsageError("the log does not say by which packs the audit judged")
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        run_audit(bundle, packs=words, out=out, mode=str(settings.get("mode", "fast")))
+        out, plan = Path(folder) / "reports", None
+        if isinstance(settings.get("plan"), dict):
+            plan = Path(folder) / Path(str(settings["plan"].get("name"))).name
+            plan.write_text(str(settings["plan"].get("text")), "utf-8")
+        run_audit(bundle, packs=words, out=out, mode=str(settings.get("mode", "fast")), plan=plan)
         return filecmp.cmp(out / "findings.json", reports / "findings.json", shallow=False)
 
 

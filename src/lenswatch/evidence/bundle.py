@@ -28,7 +28,7 @@ from lenswatch.evidence.recordings.names import shown
 from lenswatch.model import Problem
 from lenswatch.policy import PolicyException, load_exceptions
 
-SCHEMAS = ("deployment", "nodes", "exceptions", "recordings")
+SCHEMAS = ("deployment", "nodes", "exceptions", "plan", "recordings")
 """Published JSON schemas; the one of flow tables is beside them."""
 
 _CHUNK = 1 << 20

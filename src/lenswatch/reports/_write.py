@@ -39,7 +39,10 @@ def write_reports(
     writers: tuple[tuple[str, Callable[[Path], Path]], ...] = (
         ("findings.json", lambda path: write_json(summary, path)),
         ("findings.csv", lambda path: write_csv(result.findings, path)),
-        ("junit.xml", lambda path: write_junit(result.findings, path)),
+        (
+            "junit.xml",
+            lambda path: write_junit(result.findings, path, certified=result.certified),
+        ),
         ("oscal.json", lambda path: write_oscal(summary, path)),
         ("report.html", lambda path: write_html(summary, path, words)),
         ("report.pdf", lambda path: write_pdf(summary, path, words)),

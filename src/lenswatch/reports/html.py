@@ -85,6 +85,8 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "by_vendor": score.vendors,
         "by_model": score.models,
         "headline": wording.headline(result, summary),
+        "claims": wording.claims(result, summary),
+        "draw": wording.draw(result),
         "tally": tally,
         "failed": failed,
         "failed_ids": {control.id for control in failed},
@@ -104,7 +106,7 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
             (pack, [_PackControl(control) for control in summary.controls_of(pack)])
             for pack in result.packs
         ],
-        "sections": _sections(language),
+        "sections": _sections(language, sampled=result.sample is not None),
         "shown_groups": SHOWN_GROUPS,
         "shown_problems": SHOWN_PROBLEMS,
         "marks": MARKS,
@@ -171,9 +173,10 @@ class _PackControl:
         ]
 
 
-def _sections(language: Language) -> list[tuple[str, str]]:
+def _sections(language: Language, *, sampled: bool) -> list[tuple[str, str]]:
     _ = language.gettext
     return [
+        *([("sample", _("Audit by sample"))] if sampled else []),
         ("drivers", _("What drives the score")),
         ("failures", _("What must change")),
         ("unchecked", _("What could not be checked")),

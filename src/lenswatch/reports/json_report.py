@@ -21,9 +21,9 @@ from lenswatch.reports.end_use import EndUse, end_use
 from lenswatch.reports.output import text_output
 from lenswatch.reports.summary import Summary
 from lenswatch.result import AuditResult
-from lenswatch.scoring import Driver, Part, Score, Tally, grade_of
+from lenswatch.scoring import Claim, Driver, Part, Score, Tally, grade_of
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """The first number changes when a reader of the old file would misread the new one."""
 
 _BATCH = 4096
@@ -72,6 +72,7 @@ def _head(summary: Summary) -> dict[str, Any]:
         "as_of": timestamp(deployment.as_of),
         "verdict": result.verdict.value,
         "score": score_json(result.score),
+        "sample": _sample(result),
         "end_use": [_end_use(use) for use in end_use(summary)],
         "coverage": _coverage(result),
         "exceptions": [_exception(exception) for exception in result.exceptions],
@@ -120,6 +121,7 @@ def score_json(score: Score) -> dict[str, Any]:
         "high": number(score.high),
         "grade": score.grade,
         "low_without_exceptions": number(score.low_without_exceptions),
+        "level": number(score.level),
         "tally": _tally(score.tally),
         "outside": int(score.outside),
         "by_pack": _parts(score.by_pack),
@@ -128,6 +130,42 @@ def score_json(score: Score) -> dict[str, Any]:
         "by_model": _parts(score.by_model),
         "drivers": [_driver(driver) for driver in score.drivers],
         "not_applicable": list(score.not_applicable),
+    }
+
+
+_DRAW = ("inventory_root", "nonce", "randomness", "commitment", "seed")
+"""What a plan holds for others to draw it again."""
+
+
+def _sample(result: AuditResult) -> dict[str, Any] | None:
+    sample, plan = result.sample, result.plan
+    if sample is None or plan is None:
+        return None
+    return {
+        "share": number(sample.share),
+        "level": number(sample.level),
+        "sensitivity": number(sample.sensitivity),
+        "planned": len(sample.nodes),
+        **{key: plan[key] for key in _DRAW},
+        "claims": [_claim(claim) for claim in result.score.claims],
+    }
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "control": claim.control,
+        "decision": claim.decision,
+        "population": claim.population,
+        "looked_at": claim.looked_at,
+        "failed": claim.failed,
+        "unchecked": claim.unchecked,
+        "lower": number(claim.lower),
+        "upper": number(claim.upper),
+        "level": number(claim.level),
+        "more": claim.more,
+        "passed_over": list(claim.passed_over),
+        "not_reached": list(claim.not_reached),
+        "outside": claim.outside,
     }
 
 

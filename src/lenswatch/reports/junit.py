@@ -8,7 +8,7 @@ reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import groupby
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -27,28 +27,40 @@ _ELEMENT = {
 }
 
 
-def write_junit(findings: Iterable[Finding], path: Path) -> Path:
-    """Write all findings; they must be sorted by control, as those of an audit are."""
+def write_junit(findings: Iterable[Finding], path: Path, *, certified: Container[str] = ()) -> Path:
+    """Write all findings; they must be sorted by control, as those of an audit are.
+
+    What could not be checked under a control in ``certified`` is skipped, no error: a sample
+    speaks for it.
+    """
     findings = tuple(findings)
-    total = _tally(findings)
+    total = _tally(findings, certified)
     with text_output(path) as stream:
         stream.write('<?xml version="1.0" encoding="UTF-8"?>\n')
         stream.write(f'<testsuites name="lenswatch" {_counts(total)}>\n')
         for control, group in groupby(findings, key=lambda finding: finding.control):
             members = tuple(group)
-            stream.write(f"<testsuite name={_attribute(control)} {_counts(_tally(members))}>\n")
+            stream.write(
+                f"<testsuite name={_attribute(control)} {_counts(_tally(members, certified))}>\n"
+            )
             for finding in members:
-                stream.write(_case(finding))
+                stream.write(_case(finding, certified))
             stream.write("</testsuite>\n")
         stream.write("</testsuites>\n")
     return path
 
 
-def _tally(findings: Iterable[Finding]) -> dict[str, int]:
+def _element(finding: Finding, certified: Container[str]) -> str | None:
+    if finding.verdict is Verdict.INCONCLUSIVE and finding.control in certified:
+        return "skipped"
+    return _ELEMENT.get(finding.verdict)
+
+
+def _tally(findings: Iterable[Finding], certified: Container[str]) -> dict[str, int]:
     counts = {"tests": 0, "failure": 0, "error": 0, "skipped": 0}
     for finding in findings:
         counts["tests"] += 1
-        element = _ELEMENT.get(finding.verdict)
+        element = _element(finding, certified)
         if element:
             counts[element] += 1
     return counts
@@ -61,12 +73,12 @@ def _counts(counts: dict[str, int]) -> str:
     )
 
 
-def _case(finding: Finding) -> str:
+def _case(finding: Finding, certified: Container[str]) -> str:
     opening = (
         f"<testcase classname={_attribute(finding.check)} "
         f'name={_attribute(finding.subject)} time="0"'
     )
-    element = _ELEMENT.get(finding.verdict)
+    element = _element(finding, certified)
     if element is None:
         return opening + "/>\n"
     message = f"message={_attribute(finding.reason)}"

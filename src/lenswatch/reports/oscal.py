@@ -88,6 +88,7 @@ class _Builder:
                 _prop("score-high", _decimal(score.high)),
                 _prop("grade", score.grade),
                 _prop("verdict", result.verdict.value),
+                *self._sample(),
             ],
             "local-definitions": self._definitions(),
             "reviewed-controls": {"control-selections": [self._selection()]},
@@ -106,6 +107,23 @@ class _Builder:
                 "all of them stand in findings.json."
             )
         return content
+
+    def _sample(self) -> list[dict[str, str]]:
+        """The plan of an audit by sample; the claims are observations about the deployment."""
+        sample, plan = self._result.sample, self._result.plan
+        if sample is None or plan is None:
+            return []
+        return [
+            _prop("sample-level", _decimal(sample.level)),
+            _prop("sample-share", _decimal(sample.share)),
+            _prop("sample-planned", str(len(sample.nodes))),
+            _prop("sample-commitment", plan["commitment"]),
+            _prop("sample-seed", plan["seed"]),
+            *(
+                _prop("sample-claim", f"{claim.control} {claim.decision}")
+                for claim in self._result.score.claims
+            ),
+        ]
 
     def _plan(self) -> dict[str, Any]:
         packs = "; ".join(
@@ -204,7 +222,7 @@ class _Builder:
         return observation
 
     def _finding(self, control: ControlSummary, observations: Iterable[str]) -> dict[str, Any]:
-        status = _status(control)
+        status = _status(control, by_sample=control.id in self._result.certified)
         finding: dict[str, Any] = {
             "uuid": self._uuid("finding", control.id),
             "title": _markup(control.title),
@@ -227,10 +245,13 @@ class _Builder:
         return finding
 
 
-def _status(control: ControlSummary) -> dict[str, str]:
+def _status(control: ControlSummary, *, by_sample: bool) -> dict[str, str]:
     counts = control.counts
     if counts[Verdict.FAIL]:
         return {"state": "not-satisfied", "reason": "fail"}
+    if counts[Verdict.INCONCLUSIVE] and by_sample and not counts[Verdict.EXCEPTED]:
+        remark = "Certified by sample; the observation about the deployment has the claim."
+        return {"state": "satisfied", "reason": "other", "remarks": remark}
     if counts[Verdict.INCONCLUSIVE]:
         remark = "Could not be checked for every subject; none was found failing."
         return {"state": "not-satisfied", "reason": "other", "remarks": remark}

@@ -21,7 +21,7 @@ from lenswatch.reports.network import network_around, sankey
 from lenswatch.reports.output import write_bytes
 from lenswatch.reports.score_view import ScoreRow, score_view
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
-from lenswatch.reports.wording import Wording, places
+from lenswatch.reports.wording import SampledClaim, Wording, places
 
 SHOWN_ROWS = 12
 """Failed subjects, districts, vendors or models printed in one table."""
@@ -89,6 +89,14 @@ class _Content:
                 (verdict.value, language.number(self._summary.counts[verdict]))
                 for verdict in VERDICTS
             ],
+            "claims": [
+                {
+                    key.replace("_", "-"): getattr(claim, key)
+                    for key in SampledClaim.__dataclass_fields__
+                }
+                for claim in wording.claims(result, self._summary)
+            ],
+            "draw": wording.draw(result),
             "drivers": [
                 {
                     "title": _(step.title),
@@ -313,6 +321,19 @@ class _Content:
             "grade": _("Grade"),
             "score": _("Score"),
             "points": _("0 to 100 points"),
+            "sample": _("Audit by sample"),
+            "sample-intro": _(
+                "Not every camera was examined. The cameras were drawn at random by a public "
+                "number that nobody controls, after the inventory was committed to, and were "
+                "examined in the order of the draw. What a sample says about all cameras holds at "
+                "whatever camera the auditor stopped."
+            ),
+            "claim": _("Claim"),
+            "examined": _("Examined"),
+            "fail": _("Fail"),
+            "not-checked": _("Could not be checked"),
+            "break": _("Of all cameras, so many break it"),
+            "draw": _("To draw the sample again"),
             "drivers": _("What drives the score"),
             "no-drivers": _("Nothing: no rule took a point away."),
             "drivers-intro": _(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from lenswatch.checks import load_checks
 from lenswatch.model import Basis, Finding, Severity, Verdict, joined, sentence
@@ -12,7 +13,7 @@ from lenswatch.reports.end_use import Part
 from lenswatch.reports.language import Language
 from lenswatch.reports.summary import VERDICTS, ControlSummary, OpenReason, Summary
 from lenswatch.result import AuditResult
-from lenswatch.scoring import grade_range
+from lenswatch.scoring import CLAIM_EVIDENCE, Claim, grade_range
 
 MARKS: Mapping[str, str] = {
     "fail": "✕",
@@ -22,6 +23,32 @@ MARKS: Mapping[str, str] = {
     "not-applicable": "–",
 }
 """Signs beside the words, so that colour is never the only difference."""
+
+
+NAMED_CAMERAS = 20
+"""Cameras of a plan that a page names; ``findings.json`` names all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledClaim:
+    """One claim of an audit by sample, in words."""
+
+    title: str
+    control: str
+    decision: str
+    verdict: str
+    sentence: str
+    remedy: str
+    """What would decide an open claim; empty otherwise."""
+    bounds: str
+    lower: float
+    upper: float
+    """Per cent of the cameras that break the rule, 0..100."""
+    looked_at: str
+    failed: str
+    unchecked: str
+    kept: list[str]
+    """Whether the plan was kept."""
 
 
 class Wording:
@@ -82,13 +109,20 @@ class Wording:
             sentences.append(
                 text % {"rules": number(len(failed)), "cases": number(cases), "worst": worst}
             )
+        elif result.verdict is Verdict.PASS and result.sample is not None:
+            sentences.append(
+                _("No rule was found broken, and what was not looked at is certified by sample.")
+            )
         elif result.verdict is Verdict.PASS:
             sentences.append(_("No rule was found broken, and everything asked was checked."))
         elif summary.counts:
             sentences.append(_("No rule was found broken, but not everything could be checked."))
         else:
             sentences.append(_("There was nothing to judge: no finding was made."))
-        unchecked = summary.counts[Verdict.INCONCLUSIVE]
+        unchecked, silent = self._unchecked(result, summary)
+        if result.sample is not None:
+            sentences.append(self._sampled(result, unchecked + silent))
+            unchecked = silent = 0
         if unchecked:
             text = ngettext(
                 "%(cases)s case could not be checked and counts as lost until evidence shows "
@@ -98,7 +132,6 @@ class Wording:
                 unchecked,
             )
             sentences.append(text % {"cases": number(unchecked)})
-        silent = result.score.tally.inconclusive - unchecked
         if silent > 0:
             text = ngettext(
                 "%(cases)s more case, about which the evidence says nothing at all, counts the "
@@ -117,6 +150,123 @@ class Wording:
             )
             sentences.append(text % {"cases": number(excepted)})
         return sentences
+
+    def _unchecked(self, result: AuditResult, summary: Summary) -> tuple[int, int]:
+        """Cases that could not be checked, and those about which the evidence says nothing."""
+        told = summary.counts[Verdict.INCONCLUSIVE] - len(_open_claims(result))
+        return told, result.score.tally.inconclusive - told
+
+    def _sampled(self, result: AuditResult, unchecked: int) -> str:
+        """What the sample does to the score."""
+        text = self._language.gettext(
+            "Audited by sample: the score holds for all %(cameras)s cameras with %(level)s "
+            "confidence, whenever the audit was stopped. The sample speaks for the %(cases)s cases "
+            "that were not checked, as far as they are about cameras; the others count as lost."
+        )
+        return text % {
+            "cameras": self._language.number(result.coverage.cameras),
+            "level": self._language.percent(result.score.level),
+            "cases": self._language.number(unchecked),
+        }
+
+    def claims(self, result: AuditResult, summary: Summary) -> list[SampledClaim]:
+        """The claims of an audit by sample; none where there was no sample."""
+        _, language = self._language.gettext, self._language
+        decisions = {
+            "certified": _("certified"),
+            "refuted": _("refuted"),
+            "open": _("not decided"),
+            "not-applicable": _("not applicable"),
+        }
+        verdicts = {"certified": "pass", "refuted": "fail", "open": "inconclusive"}
+        told = {
+            finding.control: finding
+            for finding in result.findings
+            if finding.evidence == CLAIM_EVIDENCE
+        }
+        rows = []
+        for claim in result.score.claims:
+            finding = told[claim.control]
+            bounds = _("%(lower)s to %(upper)s") % {
+                "lower": language.percent(claim.lower),
+                "upper": language.percent(claim.upper),
+            }
+            rows.append(
+                SampledClaim(
+                    title=_(summary.controls[claim.control].title),
+                    control=claim.control,
+                    decision=decisions[claim.decision],
+                    verdict=verdicts.get(claim.decision, "not-applicable"),
+                    sentence=_(finding.reason),
+                    remedy=_(finding.remediation) if claim.decision == "open" else "",
+                    bounds=bounds,
+                    lower=100 * claim.lower,
+                    upper=100 * claim.upper,
+                    looked_at=language.number(claim.looked_at),
+                    failed=language.number(claim.failed),
+                    unchecked=language.number(claim.unchecked),
+                    kept=self._kept(claim),
+                )
+            )
+        return rows
+
+    def _kept(self, claim: Claim) -> list[str]:
+        """Whether the plan was kept."""
+        number, ngettext = self._language.number, self._language.ngettext
+        texts = []
+        if claim.passed_over:
+            text = ngettext(
+                "%(n)s camera of the plan was passed over or could not be checked and counts as "
+                "breaking the rule: %(names)s.",
+                "%(n)s cameras of the plan were passed over or could not be checked and count as "
+                "breaking the rule: %(names)s.",
+                len(claim.passed_over),
+            )
+            texts.append(text % self._named(claim.passed_over))
+        if claim.not_reached:
+            text = ngettext(
+                "%(n)s camera at the end of the plan was not examined: %(names)s.",
+                "%(n)s cameras at the end of the plan were not examined: %(names)s.",
+                len(claim.not_reached),
+            )
+            texts.append(text % self._named(claim.not_reached))
+        if claim.outside:
+            text = ngettext(
+                "%(n)s camera outside the plan was examined and does not count in the sample.",
+                "%(n)s cameras outside the plan were examined and do not count in the sample.",
+                claim.outside,
+            )
+            texts.append(text % {"n": number(claim.outside)})
+        return texts or [self._language.gettext("The plan was kept: all of it was examined.")]
+
+    def _named(self, nodes: Sequence[str]) -> dict[str, str]:
+        rest = len(nodes) - NAMED_CAMERAS
+        names = list(nodes[:NAMED_CAMERAS])
+        if rest > 0:
+            more = self._language.gettext(sentence("{n:,} more", n=rest))
+            names.append(more)
+        return {"n": self._language.number(len(nodes)), "names": self._language.listing(names)}
+
+    def draw(self, result: AuditResult) -> list[tuple[str, str]]:
+        """What it takes to draw the sample again; empty where there was none."""
+        _, plan, sample = self._language.gettext, result.plan, result.sample
+        if plan is None or sample is None:
+            return []
+        number, percent = self._language.number, self._language.percent
+        rows = [
+            (_("Claim"), _("at most %(q)s") % {"q": percent(sample.share)}),
+            (_("Confidence of all claims together"), percent(sample.level)),
+            (_("Cameras of the plan"), number(len(sample.nodes))),
+            (_("Merkle root of the inventory"), plan["inventory_root"]),
+            (_("Nonce"), plan["nonce"]),
+            (_("Commitment, published before the draw"), plan["commitment"]),
+            (_("Public random number"), plan["randomness"]),
+            (_("Seed"), plan["seed"]),
+        ]
+        if sample.sensitivity < 1.0:
+            text = _("at least %(q)s") % {"q": percent(sample.sensitivity)}
+            rows.insert(2, (_("Bad cameras that the detector finds"), text))
+        return rows
 
     def without_exceptions(self, result: AuditResult) -> str:
         """What the exceptions are worth; empty where they change nothing."""
@@ -244,9 +394,11 @@ class Wording:
         """Rules with subjects that have no finding: title, their number, what would settle it."""
         known = {control.id: control for pack in result.packs for control in pack.controls}
         rows = []
+        claimed = _open_claims(result)
         for driver in result.score.drivers:
             found = summary.controls.get(driver.control)
             noted = found.counts[Verdict.INCONCLUSIVE] if found else 0
+            noted -= driver.control in claimed
             count = driver.tally.inconclusive - noted
             if count > 0:
                 settled = self._evidence_for(known.get(driver.control))
@@ -369,6 +521,11 @@ class Wording:
                 ),
             ),
         ]
+
+
+def _open_claims(result: AuditResult) -> set[str]:
+    """Controls whose claim is open: they have an inconclusive finding that is about no subject."""
+    return {claim.control for claim in result.score.claims if claim.decision == "open"}
 
 
 def places(finding: Finding) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ matters and a worse finding never gives a better number, not even in the last di
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch.model import Finding
-from lenswatch.policy import Control, Pack, Subjects
-from lenswatch.scoring.sampled import Drawn, Sample
+from lenswatch.policy import Control, Pack
+from lenswatch.scoring.sampled import Claim, Drawn, Sample
 from lenswatch.scoring.units import (
     EXCEPTED,
     FAILED,
     INCONCLUSIVE,
     NOT_APPLICABLE,
+    OF_CAMERAS,
     PASSED,
     RANKS,
     Ranks,
@@ -140,6 +141,11 @@ class Score:
     no known camera, a host that is not in the inventory. They stand in the report and decide the
     audit's verdict, but are no part of the number: what the inventory does not list could be made
     to vanish with its evidence."""
+    level: float = 1.0
+    """Confidence that the whole evidence would give a score from ``low`` to ``high``: below 1 in an
+    audit by sample. Each part keeps it for itself."""
+    claims: tuple[Claim, ...] = ()
+    """In an audit by sample: where each claim of the plan stands."""
 
 
 def grade_of(low: float) -> str:
@@ -173,8 +179,9 @@ def score(
     units = Units(inventory)
     ranks = worst_verdicts(findings, controls, units, covers or {})
     drawn = None if sample is None else Drawn(sample, inventory)
+    of_cameras = sum(control.subjects in OF_CAMERAS for control in controls)
     weighed = [
-        _weigh(control, rank, units.rows(control.subjects), drawn)
+        _weigh(control, rank, units.rows(control.subjects), drawn, of_cameras)
         for control, rank in zip(controls, ranks.by_control, strict=True)
     ]
     low, high, total = _combine(weighed)
@@ -202,13 +209,26 @@ def score(
             pack.id: _part([item for item in weighed if item.control.pack == pack.id])
             for pack in sorted(packs, key=lambda pack: pack.id)
         },
-        by_district=_by_group(controls, ranks, units, units.codes("district"), drawn),
-        by_vendor=_by_group(controls, ranks, units, units.codes("vendor"), drawn),
-        by_model=_by_group(controls, ranks, units, units.codes("vendor", "model"), drawn),
+        by_district=_by_group(controls, ranks, units, units.codes("district"), drawn, of_cameras),
+        by_vendor=_by_group(controls, ranks, units, units.codes("vendor"), drawn, of_cameras),
+        by_model=_by_group(
+            controls, ranks, units, units.codes("vendor", "model"), drawn, of_cameras
+        ),
         drivers=tuple(sorted(drivers, key=lambda d: (-d.loss_low, -d.loss_high, d.control))),
         not_applicable=tuple(item.control.id for item in weighed if not item.tally.judged),
         outside=int(ranks.outside),
+        level=1.0 if sample is None else sample.level,
+        claims=() if drawn is None else tuple(_claims(controls, ranks, units, drawn)),
     )
+
+
+def _claims(
+    controls: Sequence[Control], ranks: Ranks, units: Units, drawn: Drawn
+) -> Iterator[Claim]:
+    """Where each claim of the plan stands; one about a control that is not judged here is none."""
+    for control, rank in zip(controls, ranks.by_control, strict=True):
+        if control.id in drawn.sample.controls and control.subjects in OF_CAMERAS:
+            yield drawn.claim(control.id, units.rows(control.subjects), rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +258,13 @@ def _weigh(
     rank: NDArray[np.uint8],
     rows: NDArray[np.int64],
     drawn: Drawn | None,
+    of_cameras: int,
 ) -> _Weighed:
     """``rows``, ascending, are the nodes that ``rank`` is about; none for the deployment."""
     tally = _tally(np.bincount(rank, minlength=RANKS))
     low, high = _compliance(tally)
-    if drawn is not None and control.subjects is Subjects.CAMERAS and rows.size and tally.judged:
-        known = rank != NOT_APPLICABLE
-        least, most = drawn.bounds(
-            rows[known], passed=rank[known] == PASSED, failed=rank[known] == FAILED
-        )
+    if drawn is not None and rows.size and tally.judged:
+        least, most = drawn.compliance(rows, rank, controls=of_cameras)
         low = max(low, least)
         high = max(low, min(high, most))
     return _Weighed(control, tally, low, high)
@@ -284,6 +302,7 @@ def _by_group(
     units: Units,
     groups: tuple[NDArray[np.int64], list[str]],
     drawn: Drawn | None,
+    of_cameras: int,
 ) -> Mapping[str, Part]:
     """Scores of groups of nodes; controls about the deployment belong to none."""
     codes, names = groups
@@ -303,7 +322,7 @@ def _by_group(
         for place in np.flatnonzero(counts.any(axis=1)).tolist():
             if order is not None and place in sampled:
                 chosen = order[ends[place] - counts[place].sum() : ends[place]]
-                weighed = _weigh(control, rank[chosen], rows[chosen], drawn)
+                weighed = _weigh(control, rank[chosen], rows[chosen], drawn, of_cameras)
             else:
                 tally = _tally(counts[place])
                 weighed = _Weighed(control, tally, *_compliance(tally))

@@ -37,6 +37,9 @@ _KINDS = {
 }
 _DEPLOYMENT = "deployment"
 
+OF_CAMERAS = (Subjects.CAMERAS, Subjects.SENDERS, Subjects.NODES)
+"""What a sample of cameras speaks about, wholly or in part."""
+
 # A city without recorders breaks no rule about recorders. One without cameras is no city to audit.
 _NEVER_ABSENT = (Subjects.DEPLOYMENT, Subjects.CAMERAS, Subjects.NODES)
 
