@@ -16,7 +16,7 @@ from lenswatch.checks import Check, load_checks
 from lenswatch.errors import UsageError
 from lenswatch.evidence.bundle import Bundle, bundle_digest, open_bundle
 from lenswatch.evidence.countries import find_countries
-from lenswatch.evidence.flows import FlowReader
+from lenswatch.evidence.flows import FlowReader, read_ahead
 from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import FaceMeasurements, measure_faces
 from lenswatch.measurements.relays import SHORTEST_BIN_S
@@ -147,7 +147,7 @@ def measure(
     """Measure everything a bundle holds, on the workers of a ``cluster`` where one is given."""
     problems = list(bundle.problems)
     routing = (
-        _guarded("flows", problems, lambda: _measure_routing(bundle, problems, progress))
+        _guarded("flows", problems, lambda: _measure_routing(bundle, problems, threads, progress))
         if bundle.flow_files
         else None
     )
@@ -200,12 +200,12 @@ def measure(
 
 
 def _measure_routing(
-    bundle: Bundle, problems: list[Problem], progress: Progress | None
+    bundle: Bundle, problems: list[Problem], threads: int, progress: Progress | None
 ) -> RoutingMeasurements:
     reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
     countries = find_countries(bundle.root)
     routing = measure_routing(
-        reader,
+        read_ahead(reader) if threads > 1 else reader,
         bundle.inventory,
         bundle.deployment,
         files=tuple(path.relative_to(bundle.root).as_posix() for path in bundle.flow_files),
@@ -231,7 +231,7 @@ def _guarded(
     except MemoryError:
         message, remedy = "memory ran out", "give it more memory, or split the evidence"
     except Exception as error:  # noqa: BLE001  (the kind is told; the text could quote evidence)
-        message = f"an error of lenswatch itself ({type(error).__name__})"
+        message = sentence("an error of lenswatch itself ({kind})", kind=type(error).__name__)
         remedy = "please report it; everything that needs this part is inconclusive"
     problems.append(Problem(part, message, remedy, part=part))
     return None
@@ -257,7 +257,9 @@ def _judge_control(
     if control.effective_from is not None and control.effective_from > as_of:
         return [
             _about_deployment(
-                control, Verdict.NOT_APPLICABLE, f"In force from {control.effective_from} only."
+                control,
+                Verdict.NOT_APPLICABLE,
+                sentence("In force from {day} only.", day=str(control.effective_from)),
             )
         ]
     if check is None:
@@ -265,7 +267,7 @@ def _judge_control(
             _about_deployment(
                 control,
                 Verdict.INCONCLUSIVE,
-                f"This version of lenswatch has no check «{control.check}».",
+                sentence("This version of lenswatch has no check «{check}».", check=control.check),
             )
         ]
     return list(check.run(measurements, control))

@@ -7,7 +7,7 @@ of a face. A track is a place over time; how many different people there were is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -26,7 +26,7 @@ from lenswatch.evidence.video.tracking import Track
 from lenswatch.measurements.capability import Capability, from_geometry, from_inter_eye
 from lenswatch.measurements.masks import MaskMeasurement, summarise
 from lenswatch.measurements.shares import share_interval
-from lenswatch.model import Interval, Problem
+from lenswatch.model import Interval, Problem, sentence
 from lenswatch_kernels.light import histogram
 
 if TYPE_CHECKING:
@@ -160,10 +160,7 @@ def measure_faces(
         raise ValueError(f"mode must be one of {', '.join(MODES)}")
     if threads < 1:
         raise ValueError("threads must be positive")
-    cameras = [
-        (node_id, list(files))
-        for node_id, files in groupby(sorted(videos, key=_by_node), key=lambda v: v.node_id)
-    ]
+    cameras = by_camera(videos)
     opened = open_detector(detector)  # here, so that a wrong name ends the call at once
     spare = [opened]
     mine = local()
@@ -176,7 +173,7 @@ def measure_faces(
             with lock:
                 mine.detector = spare.pop() if spare else None
             mine.detector = mine.detector or open_detector(detector)
-        result = _measure_camera(*camera, inventory, mine.detector, mode)
+        result = measure_camera(*camera, inventory, mine.detector, mode)
         with lock:
             done += 1
             if progress is not None:
@@ -185,12 +182,20 @@ def measure_faces(
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         measured = tuple(pool.map(measure, cameras))
-    problems = tuple(problem for camera in measured for problem in camera.problems)
-    return FaceMeasurements(measured, problems, mode, opened.name)
+    return join_cameras(measured, mode=mode, detector=opened.name)
 
 
-def _by_node(video: VideoFile) -> tuple[str, str]:
-    return video.node_id, video.relative
+def by_camera(videos: Sequence[VideoFile]) -> list[tuple[str, list[VideoFile]]]:
+    """Files of each camera by their names, cameras by their node ids."""
+    ordered = sorted(videos, key=lambda video: (video.node_id, video.relative))
+    return [(node_id, list(files)) for node_id, files in groupby(ordered, key=lambda v: v.node_id)]
+
+
+def join_cameras(cameras: Iterable[CameraFaces], *, mode: str, detector: str) -> FaceMeasurements:
+    """Put cameras together that were measured one by one, here or elsewhere, in any order."""
+    ordered = tuple(sorted(cameras, key=lambda camera: camera.node_id))
+    problems = tuple(problem for camera in ordered for problem in camera.problems)
+    return FaceMeasurements(ordered, problems, mode, detector)
 
 
 @dataclass(slots=True)
@@ -217,9 +222,10 @@ class _Camera:
     work: float = 0.0
 
 
-def _measure_camera(
-    node_id: str, files: list[VideoFile], inventory: Inventory, detector: Detector, mode: str
+def measure_camera(
+    node_id: str, files: Sequence[VideoFile], inventory: Inventory, detector: Detector, mode: str
 ) -> CameraFaces:
+    """Measure the files of one camera, in the order given; ``mode`` as in :func:`measure_faces`."""
     camera = _Camera()
     for file in files:
         try:
@@ -256,8 +262,13 @@ def _measure_file(file: VideoFile, camera: _Camera, detector: Detector, mode: st
     else:
         camera.files.append(file.relative)
     if damage.any and reader.frames:
-        cut = "; it ends before its time" if damage.truncated else ""
-        message = f"damaged: {damage.packets} packets and {damage.frames} frames{cut}"
+        message = sentence(
+            "damaged: {packets} packets and {frames} frames; it ends before its time"
+            if damage.truncated
+            else "damaged: {packets} packets and {frames} frames",
+            packets=damage.packets,
+            frames=damage.frames,
+        )
         camera.problems.append(_problem(file, message, "copy it again from the recorder"))
     ticks = np.full(math.ceil(reader.seconds / _CLOCK), -1.0, np.float32)
     for track in tracks:
