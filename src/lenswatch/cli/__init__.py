@@ -25,6 +25,7 @@ from lenswatch.cli import (
     register,
     serve,
     simulate,
+    suite,
     validate,
     verify,
 )
@@ -77,6 +78,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("recordings")(recordings.recordings)
 app.add_typer(register.app, name="register")
+app.add_typer(suite.app, name="suite")
 
 
 def main() -> None:
