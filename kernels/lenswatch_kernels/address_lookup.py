@@ -181,7 +181,11 @@ def _find(
         if i + _AHEAD < len(high):
             prefetch(flat, 4 * _answer_of(high[i + _AHEAD], low[i + _AHEAD], size))
         answer = _answer_of(high[i], low[i], size)
-        if answers[answer, 2] > 0 and answers[answer, 0] == high[i] and answers[answer, 1] == low[i]:
+        if (
+            answers[answer, 2] > 0
+            and answers[answer, 0] == high[i]
+            and answers[answer, 1] == low[i]
+        ):
             found[i] = np.int64(answers[answer, 2]) - 2
             continue
         left = 0

@@ -122,7 +122,7 @@ class ConversationTable:
             with np.errstate(over="ignore"):  # hashing wraps on purpose
                 done = _fold(
                     rows, sender, receiver, columns, done, self._used,
-                    *self._seen, *self._conversations, np.empty((4, _BLOCK), np.int64),
+                    *self._seen, *self._conversations, np.empty((5, _BLOCK), np.int64),
                 )  # fmt: skip
 
     def result(self) -> ConversationRows:
@@ -220,9 +220,10 @@ def _fold(
 ) -> int:
     """Take in records from ``done`` on, block by block, while both tables have room for another.
 
-    ``block`` is room for pair, service with exporter, slot and row of each record of a block.
+    ``block`` is room for pair, service with exporter, slot and row of each record of a block, and
+    for its slot among the conversations where the first table does not hold it yet.
     """
-    pairs, services, places, entries = block[0], block[1], block[2], block[3]
+    pairs, services, places, entries, others = block[0], block[1], block[2], block[3], block[4]
     flat, flat_conversations = seen.reshape(-1), conversations.reshape(-1)
     size = seen_slots.shape[0]
     while done < rows.shape[0]:
@@ -244,6 +245,13 @@ def _fold(
             entry = seen_slots[places[k]]
             if entry >= 0:
                 prefetch(flat, np.int64(entry) * _WORDS)
+            others[k] = -1
+            if entry < 0:
+                others[k] = _slot_of(pairs[k], services[k] & 0xFFFF_FFFF, slots.shape[0])
+                prefetch(slots, others[k])
+        for k in range(count):
+            if others[k] >= 0 and slots[others[k]] >= 0:
+                prefetch(flat_conversations, np.int64(slots[others[k]]) * _WORDS)
         for k in range(count):
             slot = _look_up(pairs[k], services[k], places[k], seen, seen_slots)
             entry = np.int64(seen_slots[slot])

@@ -172,23 +172,29 @@ SMALLEST_PICTURE = 8_000.0
 """Octets below which a conversation held no picture of a face that could be told."""
 
 
-def content_chances(flows: Conversations) -> NDArray[np.float64]:
+def content_chances(flows: Conversations, carries: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Chances of each :class:`Content`, shape ``(conversations, 3)``; rows add up to 1.
 
-    What was recognised in the payload is certain; conversations without a payload or of
-    infrastructure are control. Calibrated on simulated conversations only (docs/content.md).
+    ``carries`` is what :func:`classify` says of them. What was recognised in the payload is
+    certain; conversations without a payload or of infrastructure are control. Calibrated on
+    simulated conversations only (docs/content.md).
     """
-    span = (flows.last_ms - flows.first_ms).astype(np.float64) / 1000.0
-    active = flows.active_ms / 1000.0
-    chances = content_scores(
+    small = (carries <= Carries.INFRASTRUCTURE) | (flows.octets < SMALLEST_PICTURE)
+    chances = np.zeros((len(small), 3))
+    chances[:, Content.CONTROL] = 1.0
+    large = np.flatnonzero(~small)
+    span = (flows.last_ms[large] - flows.first_ms[large]).astype(np.float64) / 1000.0
+    active = flows.active_ms[large] / 1000.0
+    chances[large] = content_scores(
         content_features(
-            flows.octets, flows.packets, active, np.maximum(span, active), flows.pushed
+            flows.octets[large],
+            flows.packets[large],
+            active,
+            np.maximum(span, active),
+            flows.pushed[large],
         ),
         _WEIGHTS,
     )
-    carries = classify(flows)
-    small = (carries <= Carries.INFRASTRUCTURE) | (flows.octets < SMALLEST_PICTURE)
-    chances[small] = np.eye(3)[Content.CONTROL]
     videos = (Application.RTP, Application.RTMP, Application.MPEGTS, Application.SRT)
     chances[np.isin(flows.application, [int(code) for code in videos])] = np.eye(3)[Content.VIDEO]
     pushes = (flows.application == Application.GA1400) & ~small
@@ -196,7 +202,7 @@ def content_chances(flows: Conversations) -> NDArray[np.float64]:
     return chances
 
 
-def signalled(flows: Conversations) -> NDArray[np.bool_]:
+def signalled(flows: Conversations, carries: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Media whose sender also speaks SIP: a GB/T 28181 session, whoever receives the media.
 
     Signalling and media of such a session go to different hosts, so they are joined by the sender.
@@ -205,7 +211,7 @@ def signalled(flows: Conversations) -> NDArray[np.bool_]:
     speaks = np.zeros(flows.vertices, np.bool_)
     speaks[flows.sender[sip]] = True
     speaks[flows.receiver[sip]] = True
-    media: NDArray[np.bool_] = (classify(flows) == Carries.MEDIA) & ~sip & speaks[flows.sender]
+    media: NDArray[np.bool_] = (carries == Carries.MEDIA) & ~sip & speaks[flows.sender]
     return media
 
 

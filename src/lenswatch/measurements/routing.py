@@ -282,12 +282,13 @@ def measure_routing(
         )
     carries = classify(flows)
     pair = flows.sender.astype(np.int64) * flows.vertices + flows.receiver
-    _, start = np.unique(pair, return_index=True)  # conversations are sorted by pair
+    start = _first_of_each(pair)  # conversations are sorted by pair
     octets = np.add.reduceat(flows.octets, start) if len(start) else np.zeros(0)
     link_carries = np.maximum.reduceat(carries, start) if len(start) else carries
     link_of = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(pair))))
-    order = np.lexsort((-flows.octets, link_of))
-    main = order[np.unique(link_of[order], return_index=True)[1]] if len(order) else order
+    most = np.maximum.reduceat(flows.octets, start) if len(start) else octets
+    largest = np.flatnonzero(flows.octets == most[link_of])
+    main = largest[_first_of_each(link_of[largest])]
     media_octets = np.where(carries == Carries.MEDIA, flows.octets, 0.0)
     transport = transports(flows)
 
@@ -312,7 +313,7 @@ def measure_routing(
         receiver,
     )
     clear = octets_by(Transport.CLEAR)
-    chances = content_chances(flows)
+    chances = content_chances(flows, carries)
     pushes = (flows.application == Application.GA1400) & (flows.octets >= SMALLEST_PICTURE)
     abroad = _countries(countries or Countries(), flows, receiver[media])
     mirrors = np.flatnonzero(_is_mirror(sender, link_carries, flows, main, inventory))
@@ -333,7 +334,7 @@ def measure_routing(
         if len(start)
         else np.zeros(0),
         metadata=np.bincount(link_of, pushes, minlength=len(start)) > 0,
-        signalled=np.bincount(link_of, signalled(flows), minlength=len(start)) > 0,
+        signalled=np.bincount(link_of, signalled(flows, carries), minlength=len(start)) > 0,
         proven=proven,
         central=central,
         reaches_central=_reaches(sender[proven], receiver[proven], central),
@@ -356,6 +357,11 @@ def measure_routing(
             np.flatnonzero(proven),
         ),
     )
+
+
+def _first_of_each(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each value begins in a column that is sorted by it."""
+    return np.flatnonzero(np.diff(ordered, prepend=-1))
 
 
 def endpoint_address(

@@ -1,11 +1,13 @@
 """Flow records of every kind: bytes in, one columnar table out.
 
 `FlowReader` streams files of any kind into `FlowTable` batches and knows afterwards who exported
-them and what was wrong; `deduplicate` counts a flow once that several routers saw.
+them and what was wrong; `read_ahead` lets it run beside its user; `deduplicate` counts a flow once
+that several routers saw.
 """
 
 from __future__ import annotations
 
+from lenswatch.evidence.flows.ahead import read_ahead
 from lenswatch.evidence.flows.exporters import Exporter
 from lenswatch.evidence.flows.reader import FlowReader
 from lenswatch.evidence.flows.sightings import Observations, deduplicate
@@ -27,4 +29,5 @@ __all__ = [
     "concatenate",
     "deduplicate",
     "from_arrow",
+    "read_ahead",
 ]

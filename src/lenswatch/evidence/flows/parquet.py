@@ -11,6 +11,7 @@ import numpy as np
 
 from lenswatch.evidence.flows.exporters import Exporter, address_halves
 from lenswatch.evidence.flows.table import DTYPES, FlowTable, from_arrow
+from lenswatch.model import sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +47,7 @@ class NotFlows(Exception):
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
+        self.message = message
         self.remedy = remedy
 
 
@@ -108,7 +110,7 @@ def _mapping(names: Sequence[str]) -> dict[str, str]:
     missing = [name for name in _REQUIRED if name not in found]
     if missing:
         raise NotFlows(
-            f"Parquet file without columns for {', '.join(missing)}",
+            sentence("Parquet file without columns for {columns}", columns=", ".join(missing)),
             "use the columns of flow-table.json, or at least src_ip, dst_ip and bytes",
         )
     return found

@@ -18,7 +18,7 @@ from lenswatch.evidence.flows.exports import ExportDecoder
 from lenswatch.evidence.flows.sflow import SflowDecoder
 from lenswatch.evidence.flows.sniff import HEAD_BYTES, Kind, kind_of
 from lenswatch.evidence.flows.table import DTYPES, FlowTable
-from lenswatch.model import Problem
+from lenswatch.model import Problem, sentence
 from lenswatch_kernels import export_messages, pcap, sequences
 from lenswatch_kernels.record_operations import NO_BASE
 
@@ -192,7 +192,11 @@ class FlowReader:
                         self._book.note(table, counts)
                         yield table
             except OSError as error:
-                self._problem(row, f"cannot be read: {error.strerror}", "check its permissions")
+                self._problem(
+                    row,
+                    sentence("cannot be read ({why})", why=sentence(error.strerror or "I/O error")),
+                    "check its permissions",
+                )
             self._take_breaks()
         self._conclude()
         if self._progress is not None:
@@ -376,7 +380,7 @@ class FlowReader:
                     }
                 )
         except parquet.NotFlows as error:
-            self._problem(row, str(error), error.remedy)
+            self._problem(row, error.message, error.remedy)
 
     # -- problems ----------------------------------------------------------------------------
 
@@ -430,7 +434,9 @@ class FlowReader:
                 self._problems.append(
                     Problem(
                         file=self._name(row),
-                        message=f"{count - _MOST_PROBLEMS_A_FILE} further problems in this file",
+                        message=sentence(
+                            "{n} further problems in this file", n=count - _MOST_PROBLEMS_A_FILE
+                        ),
                         remedy="see the first ones",
                         part="flows",
                     )
@@ -439,7 +445,7 @@ class FlowReader:
             self._problems.append(
                 Problem(
                     file="flows",
-                    message=f"{self.waiting_sets} data sets never got their template",
+                    message=sentence("{n} data sets never got their template", n=self.waiting_sets),
                     remedy="capture for longer than the exporter's template interval (often 10 to "
                     "30 minutes), or add the capture from before",
                     part="flows",
@@ -448,10 +454,11 @@ class FlowReader:
 
 
 def _let_go(data: NDArray[np.uint8], start: int, stop: int) -> int:
-    """Drop what was read of a mapped file from the process; gives where to go on.
+    """Drop what was read of a mapped file from the process, ask for more; gives where to go on.
 
     Pages that were touched count as the process's own until somebody needs the memory: a day's
-    file would fill it, and under a limit the process would end.
+    file would fill it, and under a limit the process would end. What comes next is asked for a
+    step ahead: the kernel by itself reads so little ahead of a mapping that a cold file waits.
     """
     stop -= stop % _LET_GO_BYTES
     mapped: Any = data.base
@@ -459,12 +466,20 @@ def _let_go(data: NDArray[np.uint8], start: int, stop: int) -> int:
         mapped = mapped.obj
     if stop > start and isinstance(mapped, mmap.mmap):
         mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)
+        _ask_for(mapped, stop + _LET_GO_BYTES)
     return max(start, stop)
+
+
+def _ask_for(mapped: mmap.mmap, start: int) -> None:
+    if start < len(mapped):
+        mapped.madvise(mmap.MADV_WILLNEED, start, min(_LET_GO_BYTES, len(mapped) - start))
 
 
 def _map(path: Path) -> NDArray[np.uint8]:
     with path.open("rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    for start in (0, _LET_GO_BYTES):
+        _ask_for(mapped, start)
     return np.frombuffer(mapped, np.uint8)
 
 
