@@ -13,12 +13,14 @@ from fastapi.routing import APIRoute
 import lenswatch
 import lenswatch_api.audits.endpoints
 import lenswatch_api.bundles.endpoints
+import lenswatch_api.certificates.endpoints
 import lenswatch_api.comparisons.endpoints
 import lenswatch_api.deployments.endpoints
 import lenswatch_api.findings.endpoints
 import lenswatch_api.keys.endpoints
 import lenswatch_api.operations.endpoints
 import lenswatch_api.packs.endpoints
+import lenswatch_api.plans.endpoints
 import lenswatch_api.reports.endpoints
 import lenswatch_api.tenants.endpoints
 import lenswatch_api.uploads.endpoints
@@ -91,6 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
         lenswatch_api.comparisons.endpoints,
         lenswatch_api.views.endpoints,
         lenswatch_api.reports.endpoints,
+        lenswatch_api.certificates.endpoints,
+        lenswatch_api.plans.endpoints,
         lenswatch_api.packs.endpoints,
         lenswatch_api.keys.endpoints,
         lenswatch_api.tenants.endpoints,

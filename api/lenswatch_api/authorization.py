@@ -19,6 +19,10 @@ class Scope(StrEnum):
     FINDINGS_READ = "findings:read"
     SCORES_READ = "scores:read"
     REPORTS_READ = "reports:read"
+    PLANS_READ = "plans:read"
+    PLANS_WRITE = "plans:write"
+    CERTIFICATES_READ = "certificates:read"
+    CERTIFICATES_WRITE = "certificates:write"
     KEYS_ADMIN = "keys:admin"
     ACCESS_LOG_READ = "access-log:read"
     TENANTS_ADMIN = "tenants:admin"
@@ -42,6 +46,8 @@ _READER = frozenset(
         Scope.FINDINGS_READ,
         Scope.SCORES_READ,
         Scope.REPORTS_READ,
+        Scope.PLANS_READ,
+        Scope.CERTIFICATES_READ,
     }
 )
 _TESTER = _READER | {
@@ -49,11 +55,20 @@ _TESTER = _READER | {
     Scope.EVIDENCE_READ,
     Scope.EVIDENCE_WRITE,
     Scope.AUDITS_WRITE,
+    Scope.PLANS_WRITE,
+    Scope.CERTIFICATES_WRITE,
 }
 
 SCOPES: dict[Role, frozenset[Scope]] = {
-    # a vendor reads the findings about its own equipment; scores and reports speak of all
-    Role.VENDOR: frozenset({Scope.DEPLOYMENTS_READ, Scope.AUDITS_READ, Scope.FINDINGS_READ}),
+    # a vendor reads the findings about its own equipment; scores, reports and plans speak of all
+    Role.VENDOR: frozenset(
+        {
+            Scope.DEPLOYMENTS_READ,
+            Scope.AUDITS_READ,
+            Scope.FINDINGS_READ,
+            Scope.CERTIFICATES_READ,
+        }
+    ),
     Role.READER: _READER,
     Role.TESTER: _TESTER,
     Role.AUDITOR: _TESTER | {Scope.EVIDENCE_DELETE, Scope.ACCESS_LOG_READ},

@@ -13,6 +13,8 @@ BUNDLE_ID = rf"^bun_{_BODY}$"
 AUDIT_ID = rf"^aud_{_BODY}$"
 KEY_ID = rf"^key_{_BODY}$"
 UPLOAD_ID = rf"^upl_{_BODY}$"
+PLAN_ID = rf"^pla_{_BODY}$"
+CERTIFICATE_ID = rf"^cer_{_BODY}$"
 
 
 def new_id(prefix: str) -> str:

@@ -38,6 +38,8 @@ def install(app: FastAPI) -> None:
                         {"name": "evidence", "description": "Bundles: uploads and what is kept."},
                         {"name": "audits", "description": "Durable jobs over a bundle."},
                         {"name": "results", "description": "Findings, scores and reports."},
+                        {"name": "plans", "description": "Audits by sample."},
+                        {"name": "certificates", "description": "A register, and a check."},
                         {"name": "keys", "description": "Who may do what."},
                         {"name": "tenants", "description": "Organisations that share the service."},
                         {"name": "operations", "description": "Running the service."},
@@ -60,6 +62,8 @@ _MAKERS = {
     "create_upload": "upload_id",
     "start_audit": "audit_id",
     "create_key": "key_id",
+    "create_plan": "plan_id",
+    "add_certificate": "certificate_id",
 }
 
 

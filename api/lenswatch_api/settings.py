@@ -57,6 +57,8 @@ class Settings:
     """Directory of everything the service stores; made on the first start, mode 0700."""
     database_url: str = ""
     """SQLAlchemy URL; empty means SQLite inside ``data``."""
+    evidence_url: str = ""
+    """``s3://bucket/prefix`` of the storage for evidence; empty means inside ``data``."""
     parallel_audits: int = 1
     """Audits that run at the same time."""
     audit_threads: int = 2
@@ -93,7 +95,7 @@ class Settings:
 
     @property
     def evidence(self) -> Path:
-        """Unpacked bundles, one directory each. Never served."""
+        """Unpacked bundles, one directory each. Never served. Empty with ``evidence_url``."""
         return self.data / "evidence"
 
     @property
@@ -111,9 +113,21 @@ class Settings:
         """Resumable uploads; kept over a restart."""
         return self.data / "uploads"
 
+    @property
+    def live(self) -> Path:
+        """Flow exports that arrived and are not yet in a bundle, one directory a deployment."""
+        return self.data / "live"
+
     def make_directories(self) -> None:
         """Create the directories, readable by the owner alone."""
-        for directory in (self.data, self.evidence, self.reports, self.spool, self.uploads):
+        for directory in (
+            self.data,
+            self.evidence,
+            self.reports,
+            self.spool,
+            self.uploads,
+            self.live,
+        ):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -79,12 +80,14 @@ class ApiKey(Base):
 
 
 class BrowserSession(Base):
-    """A browser that showed a valid API key once; dies with the key."""
+    """A browser whose holder signed in: with an API key, and it dies with that, or elsewhere."""
 
     __tablename__ = "browser_sessions"
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    holder: Mapped[dict[str, Any] | None]
+    """Who the identity provider said it is, where no key opened the session."""
     expires_at: Mapped[datetime]
 
 
@@ -180,6 +183,64 @@ class Upload(Base):
     bundle_id: Mapped[str | None] = mapped_column(_ID)
     """The bundle it became, once complete."""
     created_at: Mapped[datetime]
+
+
+class Plan(Base):
+    """A plan of an audit by sample: committed to first, drawn after."""
+
+    __tablename__ = "plans"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
+    bundle_id: Mapped[str] = mapped_column(ForeignKey("bundles.id"))
+    content: Mapped[dict[str, Any]]
+    """Claim and sizes."""
+    cameras: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    """Ids of the inventory's cameras: a list in JSON, deflated."""
+    root: Mapped[str] = mapped_column(String(64))
+    nonce: Mapped[str] = mapped_column(String(64))
+    """Nobody reads it before the draw."""
+    created_at: Mapped[datetime]
+    drawn_at: Mapped[datetime | None]
+    drawn: Mapped[dict[str, Any] | None]
+    """Randomness, seed and cameras in their order."""
+
+
+class Certificate(Base):
+    """An entry of a tenant's register: a signed statement, never changed or removed."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "position"),
+        UniqueConstraint("tenant_id", "digest"),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    position: Mapped[int]
+    """Place in the register, from 0."""
+    digest: Mapped[str] = mapped_column(String(64))
+    statement: Mapped[bytes] = mapped_column(LargeBinary)
+    """Byte for byte as it was signed."""
+    leaf: Mapped[str] = mapped_column(String(64))
+    """Its hash in the Merkle tree."""
+    kind: Mapped[str] = mapped_column(String(16))
+    added_at: Mapped[datetime]
+
+
+class FlowDelivery(Base):
+    """Flow exports that arrived and are not yet in a bundle, or the bundle they went into."""
+
+    __tablename__ = "flow_deliveries"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
+    messages: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    bundle_id: Mapped[str | None] = mapped_column(ForeignKey("bundles.id"))
 
 
 class AccessRecord(Base):

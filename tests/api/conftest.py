@@ -47,6 +47,19 @@ def bundle(**behaviour: object) -> bytes:
     return make_zip({"deployment.yaml": DEPLOYMENT + lines.encode(), "nodes.csv": b"node_id\n"})
 
 
+def inventory(cameras: int = 3, **behaviour: object) -> bytes:
+    """A bundle that the real engine can open: as many cameras, and a sink."""
+    lines = "".join(f"{name}: {value}\n" for name, value in behaviour.items())
+    head = f"{DEPLOYMENT.decode()}as_of: 2026-11-24T00:00:00Z\n{lines}"
+    nodes = "".join(f"cam-{number},camera\n" for number in range(cameras))
+    return make_zip(
+        {
+            "deployment.yaml": head.encode(),
+            "nodes.csv": f"node_id,kind\n{nodes}sink-1,sink\n".encode(),
+        }
+    )
+
+
 def settings_for(data: Path, **changes: Any) -> Settings:
     limits = {"free_bytes": 1, "requests_per_minute": 1_000_000, **changes.pop("limits", {})}
     return Settings(

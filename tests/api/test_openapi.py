@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from typing import Any
 
@@ -11,7 +12,8 @@ from fastapi.testclient import TestClient
 
 from lenswatch_api.authorization import SCOPES, Role, Scope
 from lenswatch_api.keys.service import FIRST_TENANT, make_key
-from tests.api.conftest import bundle, new_deployment, upload
+from tests.api.conftest import bundle, inventory, new_deployment, upload
+from tests.lenswatch.attest.statements import certificate
 
 _METHODS = ("get", "post", "put", "patch", "delete", "head")
 
@@ -74,7 +76,19 @@ def things(client: TestClient, audit_id: str) -> dict[str, str]:
         "name": "report.html",
         "upload_id": _new_upload(client, audit["deployment_id"]),
         "key_id": client.get("/api/v1/keys").json()["items"][0]["id"],
+        "certificate_id": _made(client, "certificates", {"statement": certificate().decode()}),
+        "plan_id": _made(
+            client,
+            f"deployments/{audit['deployment_id']}/plans",
+            {"bundle_id": upload(client, inventory(), audit["deployment_id"])},
+        ),
     }
+
+
+def _made(client: TestClient, where: str, wanted: dict[str, str]) -> str:
+    answer = client.post(f"/api/v1/{where}", json=wanted)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 def _new_upload(client: TestClient, deployment: str) -> str:
@@ -131,6 +145,20 @@ def test_what_removes_something_is_refused_too(client: TestClient, things: dict[
             assert answer.status_code == expected, f"{role} {method} {path}"
 
 
+_NO_LISTS = ("/api/v1/packs", "/api/v1/register", "/api/v1/register/consistency")
+"""The same for everybody, or of the stranger's own register."""
+
+
+def _example(client: TestClient, operation: dict[str, Any]) -> Any:
+    """A body that is right, as the description has it."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return None
+    description = client.get("/api/v1/openapi.json").json()
+    name = content["schema"]["$ref"].rpartition("/")[2]
+    return description["components"]["schemas"][name]["examples"][0]
+
+
 def test_another_tenant_sees_nothing(client: TestClient, things: dict[str, str]) -> None:
     database = client.app.state.service.database  # type: ignore[attr-defined]
     stranger = {"Authorization": f"Bearer {make_key(database, 'elsewhere', 'stranger')}"}
@@ -141,6 +169,8 @@ def test_another_tenant_sees_nothing(client: TestClient, things: dict[str, str])
         if "{" in path:
             content = bundle() if path.endswith("/bundles") else None
             headers = {**stranger, "Content-Type": "application/zip", "Upload-Length": "10"}
+            if (example := _example(client, operation)) is not None:
+                content, headers["Content-Type"] = json.dumps(example).encode(), "application/json"
             if method == "patch":
                 headers |= {
                     "Upload-Offset": "0",
@@ -148,7 +178,7 @@ def test_another_tenant_sees_nothing(client: TestClient, things: dict[str, str])
                 }
             answer = client.request(method, url, headers=headers, content=content)
             assert answer.status_code == 404, f"{method} {path}: {answer.text}"
-        elif method == "get" and path.startswith("/api/") and not path.endswith("/packs"):
+        elif method == "get" and path.startswith("/api/") and path not in _NO_LISTS:
             items = client.get(url, headers=stranger).json()["items"]
             own = {"/api/v1/keys"}  # the stranger's own key
             assert len(items) == (1 if path in own else 0), path

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,9 +29,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from lenswatch_api.audits import attempts
 from lenswatch_api.audits.job import Job
 from lenswatch_api.audits.state import State
+from lenswatch_api.bundles.storage import at_hand
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
 from lenswatch_api.metrics import Metrics
+from lenswatch_api.problems import ApiProblem
 from lenswatch_api.settings import Settings
 from lenswatch_api.tables import Audit, Bundle
 
@@ -167,15 +170,18 @@ class Jobs:
             )
         self._metrics.running.inc()
         try:
-            return self._supervise(audit, bundle)
+            with at_hand(self._settings, bundle) as folder:
+                return self._supervise(audit, folder)
+        except ApiProblem as problem:  # the storage does not give the evidence
+            return self._fail(audit, problem.detail)
         finally:
             self._metrics.running.dec()
 
-    def _supervise(self, audit: Audit, bundle: Bundle) -> str:
+    def _supervise(self, audit: Audit, bundle: Path) -> str:
         job = Job(
             audit_id=audit.id,
             attempt=audit.attempt,
-            bundle=str(self._settings.evidence / bundle.id / bundle.root),
+            bundle=str(bundle),
             packs=tuple(audit.packs),
             reports=str(self._settings.reports),
             database_url=self._settings.sqlalchemy_url,

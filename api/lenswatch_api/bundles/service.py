@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from anyio import to_thread
@@ -53,8 +53,9 @@ async def take_in(
     bundle_id: str,
     received: storage.Received,
     idempotency_key: str | None,
+    also: Callable[[Session, str], None] = lambda session, bundle_id: None,
 ) -> Bundle:
-    """Make a bundle of an archive that arrived whole."""
+    """Make a bundle of an archive that arrived whole; ``also`` runs in the same transaction."""
     request = {"deployment_id": deployment_id, "sha256": received.sha256}
 
     def earlier() -> Bundle | None:
@@ -81,6 +82,7 @@ async def take_in(
         )
         session.add(row)
         session.flush()
+        also(session, row.id)
         remember(session, principal, _OPERATION, idempotency_key, request, row.id)
         record_access(session, principal, "upload-evidence", row.id)
         return row
@@ -128,13 +130,12 @@ def delete(state: ServiceState, principal: Principal, bundle_id: str) -> None:
     """Delete the evidence and keep what was concluded; raises ApiProblem 404 or 409."""
     with state.database.write() as session:
         row = require(session, principal, bundle_id)
-        if row.deleted_at is not None:
-            return
-        if repository.is_audited_now(session, bundle_id):
-            raise ApiProblem(409, "An audit of this bundle waits or runs. Cancel it first.")
-        row.deleted_at = now()
-        record_access(session, principal, "delete-evidence", bundle_id)
-    remove_tree(state.settings.evidence / bundle_id)
+        if row.deleted_at is None:
+            if repository.is_audited_now(session, bundle_id):
+                raise ApiProblem(409, "An audit of this bundle waits or runs. Cancel it first.")
+            row.deleted_at = now()
+            record_access(session, principal, "delete-evidence", bundle_id)
+    storage.remove(state.settings, bundle_id)  # again, where the storage was away the first time
 
 
 def require(session: Session, principal: Principal, bundle_id: str) -> Row:

@@ -1,11 +1,14 @@
-"""Evidence on disk: from bytes that arrive to an unpacked directory."""
+"""Evidence: from bytes that arrive to an unpacked directory, or to an object and back."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import shutil
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +18,17 @@ from lenswatch_api.archives import (
     ArchiveError,
     ArchiveLimits,
     ArchiveTooLarge,
+    Unpacked,
     find_root,
     remove_tree,
     unpack,
 )
+from lenswatch_api.bundles.objects import object_storage
 from lenswatch_api.problems import ApiProblem
 from lenswatch_api.settings import Settings
+from lenswatch_api.tables import Bundle
+
+logger = logging.getLogger("lenswatch.api")
 
 _BUFFER = 1024 * 1024
 _unpacking = CapacityLimiter(2)
@@ -126,22 +134,17 @@ async def receive(
 
 
 async def store(settings: Settings, archive: Path, bundle_id: str) -> Stored:
-    """Unpack an archive of the spool into ``evidence/<bundle id>``.
+    """Unpack an archive of the spool, and keep it: as ``evidence/<bundle id>``, or as an object.
 
-    Raises ApiProblem 413 or 422; nothing of the bundle is left then. The archive stays.
+    Raises ApiProblem 413, 422 or 503; nothing of the bundle is left then. The archive stays.
     """
     return await to_thread.run_sync(_store, settings, archive, bundle_id, limiter=_unpacking)
 
 
 def _store(settings: Settings, archive: Path, bundle_id: str) -> Stored:
-    limits = settings.limits
     target = settings.spool / f"{bundle_id}.unpacked"
     try:
-        unpacked = unpack(
-            archive,
-            target,
-            ArchiveLimits(limits.bundle_bytes, limits.bundle_files, limits.expansion),
-        )
+        unpacked = _unpack(settings, archive, target)
         root = find_root(target)
         if root is None:
             raise ApiProblem(
@@ -151,7 +154,11 @@ def _store(settings: Settings, archive: Path, bundle_id: str) -> Stored:
                 kind="not-a-bundle",
             )
         _pending(settings, bundle_id).touch()
-        target.replace(settings.evidence / bundle_id)
+        if settings.evidence_url:
+            remove_tree(target)
+            object_storage(settings.evidence_url).put(bundle_id, archive)
+        else:
+            target.replace(settings.evidence / bundle_id)
     except ArchiveTooLarge as error:
         remove_tree(target)
         raise ApiProblem(413, str(error), kind="archive-too-large") from None
@@ -164,10 +171,49 @@ def _store(settings: Settings, archive: Path, bundle_id: str) -> Stored:
     return Stored(unpacked.bytes, unpacked.files, root)
 
 
+def _unpack(settings: Settings, archive: Path, target: Path) -> Unpacked:
+    limits = settings.limits
+    return unpack(
+        archive, target, ArchiveLimits(limits.bundle_bytes, limits.bundle_files, limits.expansion)
+    )
+
+
+@contextmanager
+def at_hand(settings: Settings, bundle: Bundle) -> Iterator[Path]:
+    """The folder with ``deployment.yaml``, on this disk for as long as it is needed.
+
+    Raises ApiProblem 503 where the storage does not give the evidence, and 507.
+    """
+    if not settings.evidence_url:
+        yield settings.evidence / bundle.id / bundle.root
+        return
+    check_space(settings, bundle.archive_bytes + bundle.bytes)
+    place = settings.spool / f"{bundle.id}.{uuid.uuid4().hex}"
+    archive = place.with_name(f"{place.name}.archive")
+    try:
+        object_storage(settings.evidence_url).fetch(bundle.id, bundle.sha256, archive)
+        _unpack(settings, archive, place)
+        archive.unlink()
+        yield place / bundle.root
+    finally:
+        remove_tree(archive)
+        remove_tree(place)
+
+
+def remove(settings: Settings, bundle_id: str) -> None:
+    """Remove evidence wherever it is; nothing happens where there is none.
+
+    Raises ApiProblem 503 where the storage cannot be reached: ask again, or restart later.
+    """
+    remove_tree(settings.evidence / bundle_id)
+    if settings.evidence_url:
+        object_storage(settings.evidence_url).delete(bundle_id)
+
+
 def settle(settings: Settings, bundle_id: str, *, kept: bool) -> None:
     """After the database has decided: forget that the bundle was pending, or remove it."""
     if not kept:
-        remove_tree(settings.evidence / bundle_id)
+        remove(settings, bundle_id)
     _pending(settings, bundle_id).unlink(missing_ok=True)
 
 
@@ -179,11 +225,21 @@ def clean(settings: Settings, kept: set[str], deleted: set[str]) -> None:
     """
     for leftover in settings.spool.iterdir():
         if leftover.suffix == ".pending" and leftover.stem not in kept:
-            remove_tree(settings.evidence / leftover.stem)
+            try:
+                remove(settings, leftover.stem)
+            except ApiProblem:
+                continue  # the next start tries it again
         remove_tree(leftover)
     for directory in settings.evidence.iterdir():
         if directory.name in deleted:
             remove_tree(directory)
+    if settings.evidence_url:
+        storage = object_storage(settings.evidence_url)
+        try:
+            for bundle_id in deleted.intersection(storage.bundle_ids()):
+                storage.delete(bundle_id)
+        except ApiProblem:
+            logger.warning("evidence that was deleted may still be in the storage")
 
 
 def _pending(settings: Settings, bundle_id: str) -> Path:

@@ -9,9 +9,21 @@ from typing import TypeVar, cast
 from urllib.parse import quote
 
 import httpx
+from pydantic import BaseModel
 
 from lenswatch_api.audits.schemas import Audit, AuditQuery, NewAudit, Progress
 from lenswatch_api.bundles.schemas import Bundle
+from lenswatch_api.certificates.schemas import (
+    Answer,
+    Certificate,
+    CertificateStatement,
+    Checkpoint,
+    ConsistencyProof,
+    EarlierCheckpoint,
+    InclusionProof,
+    NewCertificate,
+    Question,
+)
 from lenswatch_api.client.transport import PREFIX, Transport, events
 from lenswatch_api.comparisons.schemas import Comparison, ComparisonQuery
 from lenswatch_api.deployments.schemas import Deployment, NewDeployment
@@ -20,6 +32,7 @@ from lenswatch_api.keys.schemas import Key, NewKey, NewKeySecret
 from lenswatch_api.operations.schemas import Access, Health, Readiness
 from lenswatch_api.packs.schemas import Pack
 from lenswatch_api.paging import Page, PageQuery
+from lenswatch_api.plans.schemas import Draw, NewPlan, Plan, Stand, StandQuery
 from lenswatch_api.reports.schemas import Report
 from lenswatch_api.tenants.schemas import MadeTenant, NewTenant, Tenant
 from lenswatch_api.uploads.schemas import Upload
@@ -182,9 +195,7 @@ class Client:
 
     def cancel_audit(self, audit_id: str) -> Audit:
         """Cancel an audit that waits or runs."""
-        return cast(
-            "Audit", self._transport.call(Audit, "POST", f"{PREFIX}/audits/{audit_id}/cancel")
-        )
+        return self._post(Audit, f"/audits/{audit_id}/cancel", None)
 
     def follow_audit(self, audit_id: str) -> Iterator[Progress | Audit]:
         """Progress as it happens, and the audit itself once it has ended.
@@ -199,6 +210,63 @@ class Client:
     def list_packs(self) -> list[Pack]:
         """The policy packs, with their rules."""
         return self._get(list[Pack], "/packs")
+
+    # -- plans and certificates --------------------------------------------------------------
+
+    def create_plan(
+        self, deployment_id: str, wanted: NewPlan, *, idempotency_key: str | None = None
+    ) -> Plan:
+        """Plan an audit by sample, and commit to the inventory of a bundle."""
+        path = f"{PREFIX}/deployments/{deployment_id}/plans"
+        return self._transport.make(Plan, path, wanted, idempotency_key=idempotency_key)
+
+    def list_plans(self, deployment_id: str, query: PageQuery | None = None) -> Page[Plan]:
+        """Plans of a deployment, newest first."""
+        return self._page(Page[Plan], f"/deployments/{deployment_id}/plans", query)
+
+    def get_plan(self, plan_id: str) -> Plan:
+        """One plan."""
+        return self._get(Plan, f"/plans/{plan_id}")
+
+    def draw_plan(self, plan_id: str, wanted: Draw) -> Plan:
+        """Draw the cameras from public randomness, once."""
+        return self._post(Plan, f"/plans/{plan_id}/draw", wanted)
+
+    def get_stand(self, plan_id: str, query: StandQuery | None = None) -> Stand:
+        """Where the claims of a plan stand after an audit."""
+        return self._page(Stand, f"/plans/{plan_id}/stand", query)
+
+    def add_certificate(self, wanted: NewCertificate) -> Certificate:
+        """Register a certificate or a revocation."""
+        return self._post(Certificate, "/certificates", wanted)
+
+    def list_certificates(self, query: PageQuery | None = None) -> Page[Certificate]:
+        """Entries of the register, newest first."""
+        return self._page(Page[Certificate], "/certificates", query)
+
+    def check_certificate(self, question: Question) -> Answer:
+        """Every reason against a certificate."""
+        return self._post(Answer, "/certificates/check", question)
+
+    def get_certificate(self, certificate_id: str) -> Certificate:
+        """One entry of the register."""
+        return self._get(Certificate, f"/certificates/{certificate_id}")
+
+    def get_certificate_statement(self, certificate_id: str) -> CertificateStatement:
+        """An entry byte for byte."""
+        return self._get(CertificateStatement, f"/certificates/{certificate_id}/statement")
+
+    def prove_inclusion(self, certificate_id: str) -> InclusionProof:
+        """Proof that an entry is in the register."""
+        return self._get(InclusionProof, f"/certificates/{certificate_id}/proof")
+
+    def get_checkpoint(self) -> Checkpoint:
+        """The register's size and Merkle root."""
+        return self._get(Checkpoint, "/register")
+
+    def prove_consistency(self, earlier: EarlierCheckpoint) -> ConsistencyProof:
+        """Proof that the register continues an earlier checkpoint."""
+        return self._page(ConsistencyProof, "/register/consistency", earlier)
 
     # -- results -----------------------------------------------------------------------------
 
@@ -216,8 +284,7 @@ class Client:
 
     def compare_audits(self, audit_id: str, query: ComparisonQuery | None = None) -> Comparison:
         """What changed since an earlier audit."""
-        path = f"{PREFIX}/audits/{audit_id}/comparison"
-        return cast("Comparison", self._transport.call(Comparison, "GET", path, query=query))
+        return self._page(Comparison, f"/audits/{audit_id}/comparison", query)
 
     def get_map(self, audit_id: str) -> Map:
         """Cameras of each district by their worst verdict."""
@@ -254,10 +321,7 @@ class Client:
 
     def create_key(self, wanted: NewKey) -> NewKeySecret:
         """Make a key; its secret is in this answer alone."""
-        return cast(
-            "NewKeySecret",
-            self._transport.call(NewKeySecret, "POST", f"{PREFIX}/keys", body=wanted),
-        )
+        return self._post(NewKeySecret, "/keys", wanted)
 
     def list_keys(self, query: PageQuery | None = None) -> Page[Key]:
         """Keys of the tenant, newest first."""
@@ -269,10 +333,7 @@ class Client:
 
     def create_tenant(self, wanted: NewTenant) -> MadeTenant:
         """Make a tenant; needs a key of role operator."""
-        return cast(
-            "MadeTenant",
-            self._transport.call(MadeTenant, "POST", f"{PREFIX}/tenants", body=wanted),
-        )
+        return self._post(MadeTenant, "/tenants", wanted)
 
     def list_tenants(self, query: PageQuery | None = None) -> Page[Tenant]:
         """Tenants, newest first."""
@@ -297,5 +358,8 @@ class Client:
     def _get(self, kind: type[Made], path: str) -> Made:
         return cast("Made", self._transport.call(kind, "GET", f"{PREFIX}{path}"))
 
-    def _page(self, kind: type[Made], path: str, query: PageQuery | None) -> Made:
+    def _post(self, kind: type[Made], path: str, body: BaseModel | None) -> Made:
+        return cast("Made", self._transport.call(kind, "POST", f"{PREFIX}{path}", body=body))
+
+    def _page(self, kind: type[Made], path: str, query: BaseModel | None) -> Made:
         return cast("Made", self._transport.call(kind, "GET", f"{PREFIX}{path}", query=query))

@@ -139,7 +139,7 @@ def read_public_key(path: Path) -> SSlibKey:
     Raises :class:`~lenswatch.errors.UsageError` for a file that is none.
     """
     try:
-        return _public_key(path.read_bytes())
+        return public_key_from(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: cannot be opened ({error.strerror})") from None
     except ValueError:
@@ -148,7 +148,8 @@ def read_public_key(path: Path) -> SSlibKey:
         ) from None
 
 
-def _public_key(pem: bytes) -> SSlibKey:
+def public_key_from(pem: bytes) -> SSlibKey:
+    """A public key from the text of a PEM file; raises ``ValueError`` where it is none."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from securesystemslib.signer import SSlibKey
@@ -202,7 +203,7 @@ def open_sealed(raw: bytes, key: SSlibKey | None = None) -> Opened:
     try:
         envelope = Envelope.from_dict(json.loads(raw))
         statement = json.loads(envelope.payload)
-        inner = _public_key(statement["predicate"]["signer"]["public_key"].encode())
+        inner = public_key_from(statement["predicate"]["signer"]["public_key"].encode())
         whole = (
             rfc8785.dumps(envelope.to_dict()) + b"\n" == raw
             and rfc8785.dumps(statement) == envelope.payload

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +135,7 @@ def _lines(folder: Path) -> Iterator[bytes]:
 
 
 def _head(lines: list[bytes]) -> Head:
-    head = TreeHead()
-    for line in lines:
-        head.append(line)
-    return Head(head.size, head.root)
+    return head_of([leaf_hash(line) for line in lines])
 
 
 def check(folder: Path, since: Head | None = None) -> tuple[Head, tuple[Problem, ...]]:
@@ -190,12 +187,34 @@ def prove_inclusion(folder: Path, statement: bytes) -> dict[str, Any]:
 
     Raises :class:`~lenswatch.errors.UsageError` where it is not in it.
     """
-    head = read_head(folder)
-    lines = list(_lines(folder)) if head.size else []
+    lines = list(_lines(folder)) if read_head(folder).size else []
     if statement not in lines:
         raise UsageError("the register does not hold this statement")
-    index = lines.index(statement)
-    hashes = [leaf_hash(line) for line in lines]
+    return inclusion([leaf_hash(line) for line in lines], lines.index(statement))
+
+
+def prove_consistency(folder: Path, since: Head) -> dict[str, Any]:
+    """Plain values that show the register to continue an earlier one.
+
+    Raises :class:`~lenswatch.errors.UsageError` for an earlier one that is empty or longer.
+    """
+    size = read_head(folder).size
+    if not 1 <= since.size <= size:
+        raise UsageError(f"a register of {size} entries continues none of {since.size}")
+    return consistency([leaf_hash(line) for line in _lines(folder)], since)
+
+
+def head_of(hashes: Sequence[bytes]) -> Head:
+    """The checkpoint of a register with these leaf hashes, wherever its entries are kept."""
+    head = TreeHead()
+    for node in hashes:
+        head.append_hash(node)
+    return Head(head.size, head.root)
+
+
+def inclusion(hashes: Sequence[bytes], index: int) -> dict[str, Any]:
+    """Plain values that show entry ``index`` to be among those with these leaf hashes."""
+    head = head_of(hashes)
     return {
         "kind": "inclusion",
         "index": index,
@@ -205,15 +224,9 @@ def prove_inclusion(folder: Path, statement: bytes) -> dict[str, Any]:
     }
 
 
-def prove_consistency(folder: Path, since: Head) -> dict[str, Any]:
-    """Plain values that show the register to continue an earlier one.
-
-    Raises :class:`~lenswatch.errors.UsageError` for an earlier one that is empty or longer.
-    """
-    head = read_head(folder)
-    if not 1 <= since.size <= head.size:
-        raise UsageError(f"a register of {head.size} entries continues none of {since.size}")
-    hashes = [leaf_hash(line) for line in _lines(folder)]
+def consistency(hashes: Sequence[bytes], since: Head) -> dict[str, Any]:
+    """Plain values that show entries with these leaf hashes to continue an earlier register."""
+    head = head_of(hashes)
     return {
         "kind": "consistency",
         "earlier_size": since.size,

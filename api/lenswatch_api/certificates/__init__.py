@@ -1,0 +1,1 @@
+"""Certificates of devices: a register that only grows, and a check of any certificate."""
