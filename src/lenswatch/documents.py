@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from lenswatch.model import counted, joined, sentence
+
 LARGEST_DOCUMENT = 64 * 1024 * 1024
 """Bytes; a hand-written file above this is a mistake or an attack."""
 
@@ -66,7 +68,8 @@ def read_document(path: Path, schema: Mapping[str, Any] | None = None) -> Docume
     """
     if path.stat().st_size > LARGEST_DOCUMENT:
         return _unreadable(
-            f"larger than {LARGEST_DOCUMENT >> 20} MiB", "split it, or look at what wrote it"
+            sentence("larger than {size} MiB", size=LARGEST_DOCUMENT >> 20),
+            "split it, or look at what wrote it",
         )
     raw = path.read_bytes()
     try:
@@ -81,7 +84,9 @@ def parse_document(text: str, schema: Mapping[str, Any] | None = None) -> Docume
     """As :func:`read_document`, for text already in memory."""
     try:
         if _nests_too_deep(text):
-            return _unreadable("nested too deep", f"use at most {DEEPEST_NESTING} levels")
+            return _unreadable(
+                "nested too deep", sentence("use at most {levels} levels", levels=DEEPEST_NESTING)
+            )
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -214,34 +219,51 @@ _TYPE_WORDS = {
 
 def _explain(error: Any, path: tuple[str | int, ...], line: int | None) -> Fault:
     """Say a schema error in words, without quoting the value."""
-    where = ".".join(str(part) for part in path) or "the document"
+    where = ".".join(str(part) for part in path) or sentence("the document")
     rule, wanted = error.validator, error.validator_value
     if rule == "required":
         missing = [key for key in wanted if key not in error.instance]
-        return Fault(f"{where}: {', '.join(missing)} missing", f"add {', '.join(missing)}", line)
+        return Fault(
+            sentence("{where}: {keys} missing", where=where, keys=", ".join(missing)),
+            sentence("add {keys}", keys=", ".join(missing)),
+            line,
+        )
     if rule == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known))
         return Fault(
-            f"{where}: unknown key" + ("s" if len(unknown) > 1 else ""),
+            counted("{where}: unknown key", "{where}: unknown keys", len(unknown), where=where),
             suggestion(unknown, known),
             line,
         )
     if rule == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        words = " or ".join(_TYPE_WORDS.get(kind, kind) for kind in kinds)
-        return Fault(f"{where}: not {words}", f"write {words} here", line)
+        words = joined(
+            (sentence(_TYPE_WORDS[kind]) if kind in _TYPE_WORDS else kind for kind in kinds),
+            "{first} or {second}",
+        )
+        return Fault(
+            sentence("{where}: not {words}", where=where, words=words),
+            sentence("write {words} here", words=words),
+            line,
+        )
     if rule == "enum":
         return Fault(
-            f"{where}: not one of the allowed values",
-            "use one of: " + ", ".join(str(value) for value in wanted),
+            sentence("{where}: not one of the allowed values", where=where),
+            sentence("use one of: {values}", values=", ".join(str(value) for value in wanted)),
             line,
         )
     if rule in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
-        return Fault(f"{where}: out of range", f"{rule} is {wanted}", line)
+        return Fault(
+            sentence("{where}: out of range", where=where),
+            sentence("{rule} is {wanted}", rule=sentence(rule), wanted=str(wanted)),
+            line,
+        )
     description = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
     remedy = description or "see the docs page on bundles"
-    return Fault(f"{where}: breaks the rule «{rule}»", remedy, line)
+    return Fault(
+        sentence("{where}: breaks the rule «{rule}»", where=where, rule=rule), remedy, line
+    )
 
 
 def suggestion(unknown: Sequence[str], known: Sequence[str]) -> str:
@@ -251,5 +273,5 @@ def suggestion(unknown: Sequence[str], known: Sequence[str]) -> str:
         close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
         nearest.extend(close)
     if nearest:
-        return f"did you mean {', '.join(dict.fromkeys(nearest))}?"
-    return "known are: " + ", ".join(known)
+        return sentence("did you mean {names}?", names=", ".join(dict.fromkeys(nearest)))
+    return sentence("known are: {names}", names=", ".join(known))

@@ -301,7 +301,8 @@ def _show_stand(console: Any, stand: dict[str, Any], share: float) -> None:
     )
     if stand["passed_over"]:
         console.print(
-            f"Without an answer, and counted as bad: {', '.join(stand['passed_over'])}", soft_wrap=True
+            f"Without an answer, and counted as bad: {', '.join(stand['passed_over'])}",
+            soft_wrap=True,
         )
     if stand["decision"] == "certified":
         console.print(f"Certified: at most {_percent(share)} are bad. The audit can stop.")

@@ -30,7 +30,7 @@ from lenswatch.evidence.inventory import (
     TEXT_COLUMNS,
     Inventory,
 )
-from lenswatch.model import Problem
+from lenswatch.model import Problem, counted, sentence
 
 LARGEST_INVENTORY = 4 << 30
 """Bytes; ten million nodes take about 2 GB as CSV."""
@@ -101,7 +101,11 @@ class _Faults:
             if self.line_of_row is not None:
                 self.add(message, remedy, line=int(self.line_of_row[row]), warning=warning)
             else:
-                self.add(f"row {row}: {message}", remedy, warning=warning)
+                self.add(
+                    sentence("row {row}: {message}", row=row, message=sentence(message)),
+                    remedy,
+                    warning=warning,
+                )
         self._uncounted += max(0, len(rows) - MOST_PROBLEMS - 1)
 
     def problems(self) -> tuple[Problem, ...]:
@@ -109,7 +113,7 @@ class _Faults:
             self._problems.append(
                 Problem(
                     self.file,
-                    f"{self._uncounted} more problems of these kinds",
+                    sentence("{n} more problems of these kinds", n=self._uncounted),
                     "mend the ones above and validate again",
                     part="nodes",
                 )
@@ -139,8 +143,12 @@ def _read_parquet(path: Path, faults: _Faults) -> pa.Table:
                 values = pc.cast(values, wanted)
             except (pa.ArrowException, ValueError):
                 faults.add(
-                    f"column {column} has the type {values.type}",
-                    f"store it as {'text' if wanted == pa.string() else 'a number'}",
+                    sentence(
+                        "column {column} has the type {type}", column=column, type=str(values.type)
+                    ),
+                    sentence(
+                        "store it as text" if wanted == pa.string() else "store it as a number"
+                    ),
                 )
                 continue
         columns[column] = values
@@ -154,7 +162,11 @@ def _masked_from_text(values: pa.ChunkedArray, faults: _Faults) -> pa.ChunkedArr
     bad = pc.invert(pc.or_(pc.or_(true, false), empty))
     rows = np.flatnonzero(np.asarray(bad))
     if len(rows):
-        faults.add_rows(rows, "declared_masked is neither true nor false", "write true or false")
+        faults.add_rows(
+            rows,
+            sentence("{name} is neither true nor false", name="declared_masked"),
+            "write true or false",
+        )
     return pc.if_else(true, 1.0, pc.if_else(false, 0.0, pa.scalar(None, pa.float64())))
 
 
@@ -179,7 +191,11 @@ def _known_columns(names: list[str], faults: _Faults) -> list[str]:
         )
     if unknown:
         faults.add(
-            f"{len(unknown)} unknown column{'s' if len(unknown) > 1 else ''}, not used",
+            counted(
+                "{count} unknown column, not used",
+                "{count} unknown columns, not used",
+                len(unknown),
+            ),
             suggestion(unknown, COLUMNS),
             line=1,
             warning=True,
@@ -246,7 +262,9 @@ def _read_csv_slowly(path: Path, names: list[str], known: list[str], faults: _Fa
         for line, cells in _csv_rows(stream, faults):
             if len(cells) != len(names):
                 faults.add(
-                    f"{len(cells)} cells where the header has {len(names)}",
+                    sentence(
+                        "{n} cells where the header has {wanted}", n=len(cells), wanted=len(names)
+                    ),
                     "check commas and quotes on this line",
                     line=line,
                 )
@@ -303,12 +321,20 @@ def _cell(name: str, text: str, line: int, faults: _Faults) -> str | float | Non
             return 1.0
         if text in _FALSE:
             return 0.0
-        faults.add(f"{name} is neither true nor false", "write true or false", line=line)
+        faults.add(
+            sentence("{name} is neither true nor false", name=name),
+            "write true or false",
+            line=line,
+        )
         return None
     try:
         return float(text)
     except ValueError:
-        faults.add(f"{name} is not a number", "write a plain number such as 12.5", line=line)
+        faults.add(
+            sentence("{name} is not a number", name=name),
+            "write a plain number such as 12.5",
+            line=line,
+        )
         return None
 
 
@@ -441,7 +467,7 @@ def _validate_kinds(table: pa.Table, faults: _Faults) -> pa.Table:
     faults.add_rows(
         np.flatnonzero(np.asarray(wrong)),
         "kind is none of the known kinds; the node is not audited",
-        "use one of: " + ", ".join(KINDS),
+        sentence("use one of: {values}", values=", ".join(KINDS)),
     )
     return table.set_column(
         table.column_names.index("kind"), "kind", pc.if_else(wrong, pa.scalar(""), kinds)
@@ -466,8 +492,14 @@ def _validate_numbers(table: pa.Table, name: str, faults: _Faults) -> pa.Table:
     wrong = given & ~fits
     faults.add_rows(
         np.flatnonzero(wrong),
-        f"{name} is out of range",
-        f"it goes from {lowest:g} to {highest:g}" + ("" if inclusive else ", above the lowest"),
+        sentence("{name} is out of range", name=name),
+        sentence(
+            "it goes from {lowest:g} to {highest:g}"
+            if inclusive
+            else "it is above {lowest:g} and goes up to {highest:g}",
+            lowest=lowest,
+            highest=highest,
+        ),
     )
     kept = pa.array(numbers, pa.float64(), mask=~fits)
     return table.set_column(table.column_names.index(name), name, kept)

@@ -150,12 +150,22 @@ def offset_problem(offset: ClockOffset, declaration: StoreDeclaration) -> Proble
     if offset.reason or (offset.low * HOUR <= TELLING and offset.high * HOUR >= -TELLING):
         return None
     minutes = [60 * value for value in (offset.hours, offset.low, offset.high)]
-    side = "ahead of" if minutes[0] > 0 else "behind"
     low, high = sorted(abs(value) for value in minutes[1:])
     return Problem(
         declaration.described(),
-        f"its clock is {abs(minutes[0]):.1f} min {side} the flows' ({low:.1f} to {high:.1f} min at "
-        f"{offset.level:.0%}; {offset.agreeing} of {offset.events} starts and stops agree)",
+        sentence(
+            "its clock is {minutes:.1f} min ahead of the flows' ({low:.1f} to {high:.1f} min at "
+            "{level:.0%}; {agreeing} of {events} starts and stops agree)"
+            if minutes[0] > 0
+            else "its clock is {minutes:.1f} min behind the flows' ({low:.1f} to {high:.1f} min at "
+            "{level:.0%}; {agreeing} of {events} starts and stops agree)",
+            minutes=abs(minutes[0]),
+            low=low,
+            high=high,
+            level=offset.level,
+            agreeing=offset.agreeing,
+            events=offset.events,
+        ),
         "find out which of the two clocks is wrong; ages are intervals that allow for both",
         part="recordings",
         subject=f"store:{declaration.id}",

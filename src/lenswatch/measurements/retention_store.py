@@ -29,7 +29,7 @@ from lenswatch.evidence.recordings.clocks import HOUR, NEVER, Clock, microsecond
 from lenswatch.evidence.recordings.index import StoreDeclaration
 from lenswatch.evidence.recordings.systems import read_store
 from lenswatch.measurements.retention_copies import Footage
-from lenswatch.model import Problem
+from lenswatch.model import Problem, sentence
 from lenswatch_kernels.intervals import GroupedIntervals, IntervalSummary
 
 __all__ = ["CLOCKS", "HOLDS", "StoreColumns", "StoreSummary", "measure_store"]
@@ -264,7 +264,7 @@ class _StoreTally:
         if unmatched:
             reading.problem(
                 "recordings/index.yaml",
-                f"cameras: {len(unmatched)} node ids are not in the inventory",
+                sentence("cameras: {n} node ids are not in the inventory", n=len(unmatched)),
                 "use node ids of the inventory, or add the nodes",
                 line=self.store.line,
                 warning=True,
@@ -272,7 +272,9 @@ class _StoreTally:
         elif self._unknown:
             reading.problem(
                 "recordings/index.yaml",
-                f"cameras: {self._unknown} cameras of the store are not mapped to a node",
+                sentence(
+                    "cameras: {n} cameras of the store are not mapped to a node", n=self._unknown
+                ),
                 "add them under cameras, name in the store: node_id",
                 line=self.store.line,
                 warning=True,

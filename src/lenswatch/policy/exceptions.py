@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lenswatch.documents import Document, read_document, suggestion
-from lenswatch.model import Problem
+from lenswatch.model import Problem, sentence
 from lenswatch.policy.model import PolicyException
 
 FIELDS = ("control", "subject", "reason", "approved_by", "expires")
@@ -52,7 +52,14 @@ def load_exceptions(path: Path) -> tuple[tuple[PolicyException, ...], tuple[Prob
         if not faults and (entry["control"], entry["subject"]) in found:
             faults = [("the same control and subject stand twice", "keep one of the two", line)]
         for message, remedy, place in faults:
-            problems.append(_problem(path, f"{message}; the exception is void", remedy, place))
+            problems.append(
+                _problem(
+                    path,
+                    sentence("{message}; the exception is void", message=sentence(message)),
+                    remedy,
+                    place,
+                )
+            )
         if not faults:
             found[entry["control"], entry["subject"]] = PolicyException(
                 control=entry["control"],
@@ -67,20 +74,20 @@ def load_exceptions(path: Path) -> tuple[tuple[PolicyException, ...], tuple[Prob
 def _faults(entry: Any, document: Document, position: int) -> Iterable[tuple[str, str, int | None]]:
     line = document.line_of(position)
     if not isinstance(entry, dict):
-        yield "not an exception", f"write {', '.join(FIELDS)}", line
+        yield "not an exception", sentence("write {names}", names=", ".join(FIELDS)), line
         return
     unknown = [key for key in entry if key not in FIELDS]
     if unknown:
         yield "unknown key", suggestion(unknown, FIELDS), document.line_of(position, unknown[0])
     for key in FIELDS:
         if key not in entry or entry[key] is None:
-            yield f"{key} missing", f"add {key}", line
+            yield sentence("{key} missing", key=key), sentence("add {keys}", keys=key), line
             continue
         value, place = entry[key], document.line_of(position, key)
         if not isinstance(value, str):
-            yield f"{key} is not text", "put it in quotes", place
+            yield sentence("{key} is not text", key=key), "put it in quotes", place
         elif not value.strip():
-            yield f"{key} empty", f"fill in {key}", place
+            yield sentence("{key} empty", key=key), sentence("fill in {key}", key=key), place
         elif key == "control" and not _CONTROL.fullmatch(value):
             yield "control is not an id", "write pack/control, such as core/face-captured", place
         elif key == "subject" and not _SUBJECT.fullmatch(value):

@@ -24,6 +24,7 @@ from lenswatch.reports import charts, network
 from lenswatch.reports.end_use import end_use
 from lenswatch.reports.language import Language
 from lenswatch.reports.output import text_output
+from lenswatch.reports.sample_view import claims, draw
 from lenswatch.reports.score_view import score_view
 from lenswatch.reports.summary import VERDICTS, Summary, subject_name
 from lenswatch.reports.wording import MARKS, SEVERITY_ORDER, Wording, places
@@ -85,8 +86,8 @@ def _context(summary: Summary, language: Language) -> dict[str, Any]:
         "by_vendor": score.vendors,
         "by_model": score.models,
         "headline": wording.headline(result, summary),
-        "claims": wording.claims(result, summary),
-        "draw": wording.draw(result),
+        "claims": claims(result, summary, language),
+        "draw": draw(result, language),
         "tally": tally,
         "failed": failed,
         "failed_ids": {control.id for control in failed},

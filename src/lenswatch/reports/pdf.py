@@ -19,9 +19,10 @@ from lenswatch.reports.html import camera_map, interval_methods, problem_place
 from lenswatch.reports.language import Language
 from lenswatch.reports.network import network_around, sankey
 from lenswatch.reports.output import write_bytes
+from lenswatch.reports.sample_view import SampledClaim, claims, draw
 from lenswatch.reports.score_view import ScoreRow, score_view
 from lenswatch.reports.summary import VERDICTS, ControlSummary, Summary, subject_name
-from lenswatch.reports.wording import SampledClaim, Wording, places
+from lenswatch.reports.wording import Wording, places
 
 SHOWN_ROWS = 12
 """Failed subjects, districts, vendors or models printed in one table."""
@@ -94,9 +95,9 @@ class _Content:
                     key.replace("_", "-"): getattr(claim, key)
                     for key in SampledClaim.__dataclass_fields__
                 }
-                for claim in wording.claims(result, self._summary)
+                for claim in claims(result, self._summary, language)
             ],
-            "draw": wording.draw(result),
+            "draw": draw(result, language),
             "drivers": [
                 {
                     "title": _(step.title),

@@ -94,12 +94,16 @@ def exception_problems(
             )
         elif day > item.expires:
             message, remedy = (
-                f"the exception for {item.control} ended on {item.expires.isoformat()}",
+                sentence(
+                    "the exception for {control} ended on {day}",
+                    control=item.control,
+                    day=item.expires.isoformat(),
+                ),
                 "remove it, or have it approved anew",
             )
         elif (item.control, item.subject) not in owed:
             message, remedy = (
-                f"the exception for {item.control} excuses nothing",
+                sentence("the exception for {control} excuses nothing", control=item.control),
                 "remove it, or correct its subject",
             )
         else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
 import pickle
 import re
+from collections.abc import Iterator
 from gettext import NullTranslations
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +17,7 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from lenswatch.evidence.bundle import schema
 from lenswatch.evidence.recordings.artefacts import Hold, Kind
 from lenswatch.measurements.capability import LEVELS_2014, LEVELS_2025
 from lenswatch.measurements.masks import MaskState
@@ -78,12 +81,102 @@ def texts_of_findings() -> set[str]:
     return words
 
 
+PROBLEM = {"Problem", "Fault", "EvidenceError", "NotFlows", "ContainerTimes"} | {
+    "problem", "_problem", "fault", "_fault", "add", "add_rows", "_unreadable", "bad_line"
+}  # fmt: skip
+"""Callees that are given the text of a problem, or its remedy."""
+TEXT = {"message", "remedy", "words", "what", "fault", "faults"}
+"""Names that hold one on its way there."""
+TABLES = {"_REMEDIES", "_BREAKS", "_TYPE_WORDS"}
+SHORT = {
+    "missing",
+    "empty",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "nothing",
+}
+OF_THE_SYSTEM = {os.strerror(number) for number in (1, 2, 5, 13, 21)} | {"I/O error", "too large"}
+"""Why a file cannot be opened, as far as it can happen; other reasons stay in English."""
+NO_AUDIT = {"captures.py", "stimuli.py", "collector.py", "frames_json.py"}
+"""Readers of other commands: their texts stand in no report."""
+
+
+def sources_of_problems() -> list[Path]:
+    root = FOLDER.parent
+    found = [*root.glob("evidence/**/*.py"), *root.glob("measurements/*.py")]
+    found += [*root.glob("scoring/*.py"), root / "policy/exceptions.py", root / "documents.py"]
+    return [path for path in found if path.name not in NO_AUDIT and "detectors" not in path.parts]
+
+
+def said_of_problems(node: ast.AST) -> list[ast.expr]:
+    """Expressions that are the text of a problem."""
+    if isinstance(node, ast.Call):
+        callee = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
+        named = [keyword.value for keyword in node.keywords if keyword.arg in TEXT]
+        return [*node.args, *named] if callee in PROBLEM else []
+    if isinstance(node, ast.Assign):
+        names = {n.id for target in node.targets for n in ast.walk(target) if hasattr(n, "id")}
+        return [node.value] if names & (TEXT | TABLES) else []
+    return [node.value] if isinstance(node, ast.Yield) and node.value is not None else []
+
+
+def texts_of_problems() -> set[str]:
+    """What an audit says of faulty evidence, and the hints of the schemas of hand-written files."""
+    words = SHORT | OF_THE_SYSTEM
+    for path in [*sources_of_problems(), FOLDER.parent / "audit.py"]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for value in said_of_problems(node):
+                words |= {text for text in constants(value) if " " in text}
+    for name in ("deployment", "plan", "recordings"):
+        words |= set(hints(schema(name)))
+    return words
+
+
+def hints(rule: object) -> Iterator[str]:
+    if isinstance(rule, dict):
+        if isinstance(rule.get("description"), str):
+            yield rule["description"]
+        rule = list(rule.values())
+    if isinstance(rule, list):
+        for inner in rule:
+            yield from hints(inner)
+
+
+def test_no_problem_is_put_together_out_of_sight_of_the_catalogue() -> None:
+    """An f-string has its values in it already: it can be said in one language only."""
+    loose = [
+        f"{path.name}:{value.lineno}"
+        for path in sources_of_problems()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for value in said_of_problems(node)
+        if put_together(value)
+    ]
+    assert loose == []
+
+
+def put_together(value: ast.expr) -> bool:
+    """Whether a text, or a part of it, is an f-string with words in it."""
+    if isinstance(value, ast.JoinedStr):
+        return any(isinstance(v, ast.Constant) and " " in str(v.value) for v in value.values)
+    if isinstance(value, ast.Tuple | ast.BinOp | ast.IfExp):
+        inner = (part for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+        return any(put_together(part) for part in inner)
+    return False
+
+
 def constants(value: ast.expr | None = None) -> set[str]:
-    """The text that an argument is, both where a condition chooses."""
+    """The text that an argument is, both where a condition chooses, all of a table."""
     if isinstance(value, ast.IfExp):
         return constants(value.body) | constants(value.orelse)
     if isinstance(value, ast.BoolOp):
         return constants(value.values[-1])
+    if isinstance(value, ast.Subscript):
+        return constants(value.value)
+    if isinstance(value, ast.Tuple | ast.List | ast.Dict):
+        inner = value.values if isinstance(value, ast.Dict) else value.elts
+        return {text for part in inner for text in constants(part)}
     return (
         {value.value} if isinstance(value, ast.Constant) and isinstance(value.value, str) else set()
     )
@@ -111,7 +204,11 @@ def test_there_is_a_second_language() -> None:
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_catalogue_is_complete(code: str) -> None:
     messages = catalogue(code)
-    wanted = (texts() | texts_of_rules() | texts_of_findings()) - {"", "hours", "share"}
+    wanted = (texts() | texts_of_rules() | texts_of_findings() | texts_of_problems()) - {
+        "",
+        "hours",
+        "share",
+    }
     assert sorted(wanted - set(messages)) == [], f"translate these in locale/{code}.po"
     assert sorted(set(messages) - wanted) == [], f"nothing says these: {code}.po"
     assert [key for key, message in messages.items() if not all(forms(message))] == []

@@ -16,6 +16,7 @@ import numpy as np
 from lenswatch.evidence.flows.exporters import address_halves
 from lenswatch.evidence.flows.sniff import Kind
 from lenswatch.evidence.flows.table import DTYPES, Application, Direction, FlowTable
+from lenswatch.model import sentence
 
 BATCH_ROWS = 1 << 17
 
@@ -196,7 +197,14 @@ def _zeek_tsv(path: Path, bad_line: BadLine) -> Iterator[Row]:
         else:
             cells = line.split(separator)
             if len(cells) != len(names):
-                bad_line(number, f"{len(cells)} columns where the header names {len(names)}")
+                bad_line(
+                    number,
+                    sentence(
+                        "{n} columns where the header names {wanted}",
+                        n=len(cells),
+                        wanted=len(names),
+                    ),
+                )
                 continue
             try:
                 yield from _zeek_row(dict(zip(names, cells, strict=True)), offset, addresses)

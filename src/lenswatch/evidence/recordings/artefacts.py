@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lenswatch.evidence.recordings.clocks import NEVER, Clock, local_to_utc, resolve_clocks
 from lenswatch.evidence.recordings.index import StoreDeclaration
 from lenswatch.evidence.recordings.names import shown
-from lenswatch.model import Problem
+from lenswatch.model import Problem, sentence
 
 __all__ = [
     "Artefacts",
@@ -383,7 +383,11 @@ class StoreReading:
                 self.problems.append(
                     Problem(
                         self.store.described(),
-                        f"{message}: {count - MOST_PROBLEMS} more",
+                        sentence(
+                            "{message}: {n} more",
+                            message=sentence(message),
+                            n=count - MOST_PROBLEMS,
+                        ),
                         "see the ones that are named",
                         part="recordings",
                         subject=f"store:{self.store.id}",

@@ -16,6 +16,7 @@ from lenswatch.evidence.recordings.files import (
     container_times,
     walk,
 )
+from lenswatch.model import sentence
 
 __all__ = ["CameraOfPath", "read", "report_walk"]
 
@@ -138,7 +139,7 @@ def add_file(
         reading.broken.setdefault(camera, described)
         reading.problem(
             described,
-            f"the file is {times.fault}",
+            sentence("broken file: {fault}", fault=sentence(times.fault)),
             "its times come from its name and modification time; repair or remove it",
             warning=True,
         )
@@ -175,7 +176,7 @@ def report_walk(reading: StoreReading, described: str, faults: WalkFaults) -> No
     if faults.links:
         reading.problem(
             described,
-            f"{faults.links} symbolic links were not followed",
+            sentence("{n} symbolic links were not followed", n=faults.links),
             "copy what they point at into the bundle if it belongs to the store",
             warning=True,
         )

@@ -18,6 +18,7 @@ from typing import IO, Any, Final, cast
 
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings.sql import AllowList, Only, check_allowed
+from lenswatch.model import sentence
 
 __all__ = ["SqlDump"]
 
@@ -92,7 +93,9 @@ class SqlDump:
                 self._scan_lines(stream)
         except (OSError, EOFError, zlib.error) as error:
             words = getattr(error, "strerror", None) or "cut off"
-            raise self._fault(f"cannot be read ({words})", "copy it again") from None
+            raise self._fault(
+                sentence("cannot be read ({why})", why=sentence(words)), "copy it again"
+            ) from None
 
     def _scan_lines(self, stream: IO[bytes]) -> None:
         position, number, open_table, seen = 0, 0, "", False

@@ -25,6 +25,7 @@ from lenswatch.evidence.recordings.frigate_config import read_config
 from lenswatch.evidence.recordings.media import MediaFiles
 from lenswatch.evidence.recordings.name_columns import NameColumn
 from lenswatch.evidence.recordings.sql import RowSource, allow, batches, open_rows
+from lenswatch.model import sentence
 
 __all__ = ["ALLOWED", "read"]
 
@@ -83,7 +84,11 @@ def _check_version(reading: StoreReading, rows: RowSource) -> bool:
     if newest > NEWEST_MIGRATION:
         reading.problem(
             rows.described,
-            f"written by a newer Frigate than we know (migration {newest} > {NEWEST_MIGRATION})",
+            sentence(
+                "written by a newer Frigate than we know (migration {newest} > {known})",
+                newest=newest,
+                known=NEWEST_MIGRATION,
+            ),
             "update lenswatch; what it knows was read, new tables were not",
         )
     if newest:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lenswatch.documents import read_document
 from lenswatch.evidence.recordings.names import shown
-from lenswatch.model import Problem
+from lenswatch.model import Problem, sentence
 
 __all__ = ["SYSTEMS", "StoreDeclaration", "read_index"]
 
@@ -114,7 +114,7 @@ def read_index(
     try:
         document = read_document(path, schema)
     except OSError as error:
-        message = f"cannot be opened ({error.strerror or 'I/O error'})"
+        message = sentence("cannot be opened ({why})", why=sentence(error.strerror or "I/O error"))
         return (), (_problem(name, message, "check that the file exists and may be read"),)
     problems = [_problem(name, f.message, f.remedy, f.line) for f in document.faults]
     content = document.content
@@ -149,7 +149,13 @@ class _Stores:
         def fault(key: str, message: str, remedy: str) -> None:
             place = lines.get(key) or line
             self._problems.append(
-                _problem(self._name, f"{key}: {message}", remedy, place, f"store:{entry['id']}")
+                _problem(
+                    self._name,
+                    sentence("{key}: {message}", key=key, message=sentence(message)),
+                    remedy,
+                    place,
+                    f"store:{entry['id']}",
+                )
             )
 
         if entry["id"] in self._ids:

@@ -14,6 +14,7 @@ import numpy as np
 from lenswatch.evidence.recordings.artefacts import Presence, StoreReading
 from lenswatch.evidence.recordings.directory import report_walk
 from lenswatch.evidence.recordings.files import FoundFile, WalkFaults, walk
+from lenswatch.model import sentence
 
 __all__ = ["MediaFiles", "RowFile"]
 
@@ -102,7 +103,9 @@ class MediaFiles:
         if self._unplaced:
             self._reading.problem(
                 self.described,
-                f"{self._unplaced} rows name files outside the folders that are declared",
+                sentence(
+                    "{n} rows name files outside the folders that are declared", n=self._unplaced
+                ),
                 "add the recorder's folder to path_map in the index",
                 warning=True,
             )

@@ -19,6 +19,7 @@ from lenswatch.evidence.recordings.artefacts import (
 from lenswatch.evidence.recordings.clocks import NEVER
 from lenswatch.evidence.recordings.files import WalkFaults, walk
 from lenswatch.evidence.recordings.sql import allow, open_rows
+from lenswatch.model import sentence
 
 __all__ = ["ALLOWED", "read"]
 
@@ -47,10 +48,17 @@ def read(reading: StoreReading, root: Path) -> None:
             return
         version = max((int(row[0] or 0) for row in rows.select("version", ("id",))), default=0)
         if not _OLDEST <= version <= VERSION:
-            age = "a newer" if version > VERSION else "an older"
             reading.problem(
                 rows.described,
-                f"written by {age} Moonfire than we know (schema {version}, known 5 to {VERSION})",
+                sentence(
+                    "written by a newer Moonfire than we know (schema {version}, known 5 to "
+                    "{known})"
+                    if version > VERSION
+                    else "written by an older Moonfire than we know (schema {version}, known 5 to "
+                    "{known})",
+                    version=version,
+                    known=VERSION,
+                ),
                 "update lenswatch, or upgrade the database with Moonfire",
             )
         names = {row[0]: str(row[1]) for row in rows.select("camera", ("id", "short_name"))}

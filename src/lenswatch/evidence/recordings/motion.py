@@ -28,6 +28,7 @@ from lenswatch.evidence.recordings.files import MOVIES, PICTURES, FoundFile, Wal
 from lenswatch.evidence.recordings.media import MediaFiles
 from lenswatch.evidence.recordings.sql import RowSource, allow, open_rows
 from lenswatch.evidence.recordings.zoneminder import wall_time
+from lenswatch.model import sentence
 
 __all__ = ["ALLOWED", "read"]
 
@@ -158,7 +159,7 @@ def _text_of(reading: StoreReading, root: Path, name: str) -> list[str]:
     except OSError as error:
         reading.problem(
             reading.store.described(name),
-            f"cannot be opened ({error.strerror})",
+            sentence("cannot be opened ({why})", why=sentence(error.strerror or "I/O error")),
             "check the name in the index",
             warning=True,
         )

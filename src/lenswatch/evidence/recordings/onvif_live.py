@@ -28,6 +28,7 @@ from xml.sax.saxutils import escape
 from lenswatch.documents import read_document
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings.artefacts import StoreReading
+from lenswatch.model import sentence
 
 __all__ = ["PASSWORD_VARIABLE", "ask"]
 
@@ -60,7 +61,10 @@ def ask(reading: StoreReading, root: Path) -> Iterator[tuple[str, bytes]]:
         document = read_document(store.file(root, store.scope))
     except OSError as error:
         raise EvidenceError(
-            f"the scope file cannot be opened ({error.strerror})",
+            sentence(
+                "the scope file cannot be opened ({why})",
+                why=sentence(error.strerror or "I/O error"),
+            ),
             file=described,
             remedy="write one that names the devices which may be asked",
         ) from None
@@ -85,8 +89,8 @@ def ask(reading: StoreReading, root: Path) -> Iterator[tuple[str, bytes]]:
             kind = f"HTTP {code}" if code else type(error).__name__
             reading.problem(
                 described,
-                f"the device cannot be asked ({kind})",
-                f"check its address, user and {PASSWORD_VARIABLE}",
+                sentence("the device cannot be asked ({kind})", kind=kind),
+                sentence("check its address, user and {variable}", variable=PASSWORD_VARIABLE),
                 line=line,
             )
 

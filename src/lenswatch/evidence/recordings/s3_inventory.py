@@ -34,6 +34,7 @@ from lenswatch.evidence.recordings.directory import CameraOfPath
 from lenswatch.evidence.recordings.filenames import find_time
 from lenswatch.evidence.recordings.files import MOVIES, PICTURES, WalkFaults, walk
 from lenswatch.evidence.recordings.name_columns import NameColumn
+from lenswatch.model import sentence
 from lenswatch_kernels.name_times import last_places
 
 __all__ = ["manifests", "origin", "read"]
@@ -110,7 +111,9 @@ def _json(path: Path, described: str) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise EvidenceError(
-            f"cannot be opened ({error.strerror})", file=described, remedy="check the index"
+            sentence("cannot be opened ({why})", why=sentence(error.strerror or "I/O error")),
+            file=described,
+            remedy="check the index",
         ) from None
     except (ValueError, RecursionError):
         content = None
@@ -192,7 +195,9 @@ class _Objects:
                 self._add(table, source)
         except (ValueError, OSError, EOFError, zlib.error, pa.ArrowException):
             self._reading.problem(
-                described, f"cannot be read as {form}", "copy it again, whole and unchanged"
+                described,
+                sentence("cannot be read as {form}", form=form),
+                "copy it again, whole and unchanged",
             )
 
     def _add(self, table: _Columns, source: int) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings.index import StoreDeclaration
 from lenswatch.evidence.recordings.sql import AllowList, Only, RowSource, check_allowed
+from lenswatch.model import sentence
 
 __all__ = ["PASSWORD_VARIABLE", "open_mysql", "open_postgresql"]
 
@@ -205,9 +206,9 @@ class _Postgresql:
 
 def _missing(extra: str) -> EvidenceError:
     return EvidenceError(
-        f"the {extra} driver is not installed",
+        sentence("the {extra} driver is not installed", extra=extra),
         file="recordings/index.yaml",
-        remedy=f"install lenswatch[{extra}], or give a dump instead",
+        remedy=sentence("install lenswatch[{extra}], or give a dump instead", extra=extra),
     )
 
 
@@ -217,8 +218,11 @@ def _refused(store: StoreDeclaration, error: Exception) -> EvidenceError:
     state = getattr(error, "sqlstate", None) or code
     kind = type(error).__name__ + (f" {state}" if state else "")
     return EvidenceError(
-        f"the server of store {store.id} cannot be read ({kind})",
+        sentence("the server of store {store} cannot be read ({kind})", store=store.id, kind=kind),
         file="recordings/index.yaml",
         line=store.line,
-        remedy=f"check host, user and {PASSWORD_VARIABLE}; the user needs SELECT only",
+        remedy=sentence(
+            "check host, user and {variable}; the user needs SELECT only",
+            variable=PASSWORD_VARIABLE,
+        ),
     )

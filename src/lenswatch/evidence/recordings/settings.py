@@ -8,6 +8,7 @@ from typing import Any
 
 from lenswatch.documents import Document, read_document
 from lenswatch.evidence.recordings.artefacts import StoreReading
+from lenswatch.model import sentence
 
 __all__ = ["Settings", "open_settings"]
 
@@ -74,13 +75,16 @@ def open_settings(
         document = read_document(store.file(root, name))
     except OSError as error:
         reading.problem(
-            described, f"cannot be opened ({error.strerror})", "check who may read it", warning=True
+            described,
+            sentence("cannot be opened ({why})", why=sentence(error.strerror or "I/O error")),
+            "check who may read it",
+            warning=True,
         )
         return None
     for fault in document.faults:
         reading.problem(
             described,
-            f"settings: {fault.message}",
+            sentence("settings: {message}", message=sentence(fault.message)),
             fault.remedy,
             line=fault.line,
             warning=document.content is not None,

@@ -25,6 +25,7 @@ from typing import Any, Final
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings.files import open_unchanged
 from lenswatch.evidence.recordings.sql import AllowList, Only, RowSource, check_allowed
+from lenswatch.model import sentence
 
 __all__ = ["open_sqlite"]
 
@@ -64,7 +65,7 @@ def _copy(path: Path, copy: Path, described: str) -> None:
         descriptor = open_unchanged(path)
     except OSError as error:
         raise EvidenceError(
-            f"cannot be opened ({error.strerror})",
+            sentence("cannot be opened ({why})", why=sentence(error.strerror or "I/O error")),
             file=described,
             remedy="check who may read it",
         ) from None
@@ -252,7 +253,7 @@ def _broken(described: str, error: sqlite3.DatabaseError) -> EvidenceError:
     """SQLite's errors name the kind of damage in their code; their text may quote the schema."""
     kind = (getattr(error, "sqlite_errorname", "") or "SQLITE_ERROR").removeprefix("SQLITE_")
     return EvidenceError(
-        f"the database cannot be read ({kind})",
+        sentence("the database cannot be read ({kind})", kind=kind),
         file=described,
         remedy="copy it again together with its -wal file; if that fails, it is damaged or foreign",
     )

@@ -10,6 +10,7 @@ from typing import Final
 from lenswatch.errors import EvidenceError
 from lenswatch.evidence.recordings.artefacts import Artefacts, StoreReading
 from lenswatch.evidence.recordings.index import StoreDeclaration
+from lenswatch.model import sentence
 
 __all__ = ["read_store"]
 
@@ -48,14 +49,17 @@ def read_store(
     except OSError as error:
         reading.problem(
             store.described(),
-            f"cannot be read ({error.strerror or 'I/O error'})",
+            sentence("cannot be read ({why})", why=sentence(error.strerror or "I/O error")),
             "check who may read it, and copy it again",
         )
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         # readers expect what a recorder writes; a damaged row may hold anything in its place
         reading.problem(
             store.described(),
-            f"holds values that {store.system} does not write, so the rest was not read",
+            sentence(
+                "holds values that {system} does not write, so the rest was not read",
+                system=store.system,
+            ),
             "copy it again; if it stays, report the recorder's version to lenswatch",
         )
     except RecursionError:

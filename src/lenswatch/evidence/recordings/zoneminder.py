@@ -29,6 +29,7 @@ from lenswatch.evidence.recordings.artefacts import (
 from lenswatch.evidence.recordings.clocks import NEVER, SECOND
 from lenswatch.evidence.recordings.files import WalkFaults, walk
 from lenswatch.evidence.recordings.sql import RowSource, allow, open_rows
+from lenswatch.model import sentence
 
 __all__ = ["ALLOWED", "read", "wall_time"]
 
@@ -107,7 +108,10 @@ def _options(reading: StoreReading, rows: RowSource) -> Mapping[str, str]:
     if numbers > _NEWEST:
         reading.problem(
             rows.described,
-            f"written by a newer ZoneMinder than we know ({numbers[0]}.{numbers[1]})",
+            sentence(
+                "written by a newer ZoneMinder than we know ({version})",
+                version=f"{numbers[0]}.{numbers[1]}",
+            ),
             "update lenswatch; what it knows was read",
         )
     return options
