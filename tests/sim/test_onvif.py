@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from fractions import Fraction
 
+import cv2
+import numpy as np
 import pytest
 from onveef import OnvifClient
 from onveef.exceptions import OnvifError
+from onveef.transport import OnvifCredentials, fetch_snapshot_bytes
 from onvif import ONVIFClient
 from onvif.utils.exceptions import ONVIFOperationException
 
+from lenswatch_sim.cameras import Encoder, encode
 from lenswatch_sim.live import http as nodes_http
 from lenswatch_sim.live import onvif
 from lenswatch_sim.live.nodes import Channel, Hardware, LiveNode, Recording
@@ -44,7 +49,10 @@ def node(kind: str, address: str, *channels: Channel) -> LiveNode:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    bundle = tmp_path_factory.mktemp("bundle")
+    grey = [np.full((360, 640, 3), 40, np.uint8)] * 3
+    (bundle / "x.mp4").write_bytes(encode(grey, Fraction(5), Encoder()))
     hardware = Hardware(
         "auditor",
         "correct",
@@ -60,7 +68,7 @@ def port() -> Iterator[int]:
         ),
     )
     loop = Loop()
-    server = nodes_http.Server(onvif.Service(hardware, 8554))
+    server = nodes_http.Server(onvif.Service(hardware, 8554, bundle))
     used: int = loop.run(server.start([CAMERA, RECORDER], 0))
     yield used
     loop.run(server.stop())
@@ -92,6 +100,59 @@ def test_onveef_walks_profile_g(port: int) -> None:
         recorder.end_search(search_token=token)
         uri = recorder.get_replay_uri(recording_token="recording1")
         assert uri == f"rtsp://{RECORDER}:8554/cam-0001/replay"
+
+
+def test_onveef_fetches_a_snapshot_by_either_media_service(port: int) -> None:
+    with OnvifClient(host=CAMERA, port=port, username="auditor", password="correct") as camera:
+        [profile] = camera.get_profiles()
+        uri = camera.get_snapshot_uri(profile_token=profile["token"])
+        assert uri == f"http://{CAMERA}:{port}/onvif/snapshot/cam-0000.jpg"
+        picture, kind = camera.get_snapshot(profile_token=profile["token"])
+    assert kind == "image/jpeg"
+    shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (360, 640, 3)
+    assert abs(float(shown.mean()) - 40) < 3
+
+
+@pytest.mark.parametrize(("user", "password"), [("auditor", "guess"), ("nobody", "correct")])
+def test_a_snapshot_takes_the_password(port: int, user: str, password: str) -> None:
+    uri = f"http://{CAMERA}:{port}/onvif/snapshot/cam-0000.jpg"
+    with pytest.raises(OnvifError, match=r"(?i)auth"):
+        fetch_snapshot_bytes(snapshot_uri=uri, credentials=OnvifCredentials(user, password))
+
+
+def test_onveef_subscribes_to_events(port: int) -> None:
+    """Its own PullMessages fails before it sends anything (0.6.0: a timeout inside a timeout)."""
+    with OnvifClient(host=CAMERA, port=port, username="auditor", password="correct") as camera:
+        assert camera.events_get_event_properties()["topics"] == [
+            "tns1:Monitoring/OperatingTime/LastReboot",
+            "tns1:VideoSource/SignalLoss",
+        ]
+        address = camera.events_create_pull_point()["subscription_url"]
+        camera.events_set_synchronization_point(subscription_url=address)
+        camera.events_renew(subscription_url=address)
+        camera.events_unsubscribe(subscription_url=address)
+        with pytest.raises(OnvifError, match="subscription"):
+            camera.events_renew(subscription_url=address)
+
+
+def test_onvif_python_pulls_events_and_reads_encoders(port: int) -> None:
+    client = ONVIFClient(RECORDER, port, "auditor", "correct")
+    assert client.events().GetServiceCapabilities().MaxPullPoints == 1000
+    assert client.events().GetEventProperties().FixedTopicSet
+    reference = client.events().CreatePullPointSubscription(InitialTerminationTime="PT60S")
+    point = client.pullpoint(reference)
+    told = point.PullMessages(Timeout="PT1S", MessageLimit=10)
+    assert len(told.NotificationMessage) == 3  # booted, and a signal of each of two channels
+    point.SetSynchronizationPoint()
+    assert len(point.PullMessages(Timeout="PT1S", MessageLimit=2).NotificationMessage) == 2
+    point.Unsubscribe()
+    [encoder] = client.media().GetVideoEncoderConfigurations()
+    assert encoder.Encoding == "H264"
+    assert [e.Encoding for e in client.media2().GetVideoEncoderConfigurations()] == ["H264", "H265"]
+    assert client.media().GetProfile(ProfileToken="profile1").token == "profile1"
+    assert "snapshot/cam-0001" in client.media2().GetSnapshotUri(ProfileToken="profile1")
 
 
 def test_onveef_is_refused_with_a_wrong_password(port: int) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from lenswatch_sim.captures.packets import ACK, RST, SYN, Capture, Connection, address
-from lenswatch_sim.protocols import program_stream, rtp, sip, viid
+from lenswatch_sim.protocols import digest, program_stream, rtp, sip, viid
 from lenswatch_sim.protocols.bitstream import Stream
 from lenswatch_sim.protocols.sip import Item, Party, Session
 from lenswatch_sim.protocols.viid import Face
@@ -153,10 +153,10 @@ def pushes(
     free = connection.open(begin_us)
     path, content = "/VIID/System/Register", viid.register(camera)
     free = connection.send(free, 0, viid.post(path, host, camera, content))
-    line = viid.challenge(hashlib.sha256(camera.encode()).hexdigest()[:16])
+    line = digest.challenge(viid.REALM, hashlib.sha256(camera.encode()).hexdigest()[:16])
     refusal = viid.response("401 Unauthorized", None, f"WWW-Authenticate: {line}")
     free = connection.send(free + _STEP_US, 1, refusal)
-    proof = viid.proof(line, path, camera, password, "0a4f113b")
+    proof = digest.proof(line, "POST", path, camera, password, "0a4f113b")
     free = connection.send(free + _STEP_US, 0, viid.post(path, host, camera, content, proof))
     moment = datetime.fromtimestamp(begin_us / 1e6, UTC)
     told = viid.response("200 OK", viid.done(path, [camera], moment))

@@ -1,4 +1,4 @@
-"""ONVIF services of the live nodes: Profiles S, T (with masks) and G over SOAP.
+"""ONVIF services of the live nodes: Profiles S, T (with masks, events, snapshots) and G over SOAP.
 
 ONVIF core, media, media2, recording control, recording search and replay specifications. A node
 answers at ``http://<its address>:<port>/onvif/<service>``.
@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from lenswatch_sim.live import http
+from lenswatch_sim.live import http, snapshots
 from lenswatch_sim.live.nodes import Channel, Hardware, LiveNode, loopback
+from lenswatch_sim.live.onvif_events import CAPABILITIES, PROPERTIES, Subscriptions
+from lenswatch_sim.live.snapshots import Snapshots
 from lenswatch_sim.protocols import soap
 from lenswatch_sim.protocols.soap import Call, SoapError
 
-SERVICES = {"tds": "device_service", "trt": "media_service", "tr2": "media2_service"}
+SERVICES = {
+    "tds": "device_service",
+    "trt": "media_service",
+    "tr2": "media2_service",
+    "tev": "event_service",
+}
 RECORDING_SERVICES = {
     "trc": "recording_service",
     "tse": "search_service",
@@ -33,10 +41,12 @@ _OPEN = {"GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetServiceCa
 class Service:
     """Answers for every node, which it tells by the address that was called."""
 
-    def __init__(self, hardware: Hardware, rtsp_port: int = 8554) -> None:
+    def __init__(self, hardware: Hardware, rtsp_port: int = 8554, bundle: Path = Path()) -> None:
         self._nodes = {loopback(node.address): node for node in hardware.nodes}
         self._hardware = hardware
         self._rtsp_port = rtsp_port
+        self._snapshots = Snapshots(hardware, bundle)
+        self._events = Subscriptions()
         self._seen: set[bytes] = set()
         self.calls = self.refused = 0
 
@@ -45,17 +55,44 @@ class Service:
         node = self._nodes.get(request.here[0])
         if node is None or not request.target.startswith("/onvif/"):
             return http.Response(404)
+        if request.target.startswith(snapshots.PATH) and request.method == "GET":
+            return await self._snapshots(node, request)
         if request.method != "POST":
             return http.Response(405, headers={"Allow": "POST"})
         self.calls += 1
         try:
             call = soap.parse(request.body)
             self._admit(call)
-            body = _answer(call, Device(node, *request.here, self._rtsp_port))
+            if call.prefix in ("tev", "wsnt"):
+                body = await self._event(node, call, request)
+            else:
+                body = _answer(call, Device(node, *request.here, self._rtsp_port))
         except SoapError as error:
             self.refused += 1
             return http.Response(400, soap.fault(error), _CONTENT)
         return http.Response(200, soap.envelope(body), _CONTENT)
+
+    async def _event(self, node: LiveNode, call: Call, request: http.Request) -> str:
+        """Answers of the event service; a pull point is told by the address that was called."""
+        name, events = call.operation, self._events
+        base = f"http://{request.here[0]}:{request.here[1]}/onvif/{SERVICES['tev']}"
+        if name == "PullMessages":
+            told = await events.pull(node, call, request.target)
+        elif name == "CreatePullPointSubscription":
+            told = events.create(node, call, base)
+        elif name == "Renew":
+            told = events.renew(node, call, request.target)
+        elif name == "Unsubscribe":
+            told = events.end(node, request.target)
+        elif name == "SetSynchronizationPoint":
+            told = events.synchronize(node, request.target)
+        elif name == "GetEventProperties":
+            told = PROPERTIES
+        elif name == "GetServiceCapabilities":
+            told = CAPABILITIES
+        else:
+            raise SoapError("ter:ActionNotSupported", "This operation is not offered", sender=False)
+        return f"<{call.prefix}:{name}Response>{told}</{call.prefix}:{name}Response>"
 
     def _admit(self, call: Call) -> None:
         if call.operation in _OPEN:
@@ -145,7 +182,11 @@ class Device:
             extension += "</tt:Extension>"
         return (
             f"<tds:Capabilities><tt:Device><tt:XAddr>{self._base}device_service</tt:XAddr>"
-            f"</tt:Device><tt:Media><tt:XAddr>{self._base}media_service</tt:XAddr>"
+            f"</tt:Device><tt:Events><tt:XAddr>{self._base}event_service</tt:XAddr>"
+            "<tt:WSSubscriptionPolicySupport>false</tt:WSSubscriptionPolicySupport>"
+            "<tt:WSPullPointSupport>true</tt:WSPullPointSupport>"
+            "<tt:WSPausableSubscriptionManagerInterfaceSupport>false"
+            "</tt:WSPausableSubscriptionManagerInterfaceSupport></tt:Events><tt:Media><tt:XAddr>{self._base}media_service</tt:XAddr>"
             "<tt:StreamingCapabilities><tt:RTPMulticast>false</tt:RTPMulticast><tt:RTP_TCP>true"
             "</tt:RTP_TCP><tt:RTP_RTSP_TCP>true</tt:RTP_RTSP_TCP></tt:StreamingCapabilities>"
             f"</tt:Media>{extension}</tds:Capabilities>"
@@ -190,42 +231,44 @@ class Device:
         """GetProfiles of the first media service, which knows no H.265."""
         return "".join(self._profile(number, c) for number, c in self.numbered())
 
-    def _profile(self, number: int, channel: Channel) -> str:
+    def profile(self, call: Call) -> str:
+        """GetProfile."""
+        wanted = self.channel(call.argument("ProfileToken"))
+        number = self.node.channels.index(wanted)
+        return self._profile(number, wanted, "trt:Profile")
+
+    def _profile(self, number: int, channel: Channel, tag: str = "trt:Profiles") -> str:
         encoder = ""
         if channel.codec != "h265":
-            kind = {"h264": "H264", "mjpeg": "JPEG"}[channel.codec]
-            h264 = (
-                f"<tt:H264><tt:GovLength>{channel.group}</tt:GovLength>"
-                "<tt:H264Profile>High</tt:H264Profile></tt:H264>"
-            )
-            encoder = (
-                f'<tt:VideoEncoderConfiguration token="encoder{number}"><tt:Name>encoder{number}'
-                f"</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>{kind}</tt:Encoding>"
-                f"{_resolution(channel)}<tt:Quality>5</tt:Quality><tt:RateControl>"
-                f"<tt:FrameRateLimit>{round(channel.fps)}</tt:FrameRateLimit><tt:EncodingInterval>1"
-                f"</tt:EncodingInterval><tt:BitrateLimit>{channel.kbit_per_s}</tt:BitrateLimit>"
-                f"</tt:RateControl>{h264 if kind == 'H264' else ''}<tt:Multicast><tt:Address>"
-                "<tt:Type>IPv4</tt:Type><tt:IPv4Address>0.0.0.0</tt:IPv4Address></tt:Address>"
-                "<tt:Port>0</tt:Port><tt:TTL>1</tt:TTL><tt:AutoStart>false</tt:AutoStart>"
-                "</tt:Multicast><tt:SessionTimeout>PT60S</tt:SessionTimeout>"
-                "</tt:VideoEncoderConfiguration>"
-            )
+            encoder = _encoder(number, channel, "tt:VideoEncoderConfiguration")
         return (
-            f'<trt:Profiles token="profile{number}" fixed="true"><tt:Name>{escape(channel.name)}'
+            f'<{tag} token="profile{number}" fixed="true"><tt:Name>{escape(channel.name)}'
             f'</tt:Name><tt:VideoSourceConfiguration token="source{number}">'
-            f"{_source(number, channel)}</tt:VideoSourceConfiguration>{encoder}</trt:Profiles>"
+            f"{_source(number, channel)}</tt:VideoSourceConfiguration>{encoder}</{tag}>"
         )
+
+    def encoders(self, call: Call) -> str:
+        """GetVideoEncoderConfigurations of the first media service."""
+        return "".join(
+            _encoder(number, channel, "trt:Configurations")
+            for number, channel in self.numbered()
+            if channel.codec != "h265"
+        )
+
+    def snapshot_uri(self, call: Call) -> str:
+        """GetSnapshotUri of either media service."""
+        channel = self.channel(call.argument("ProfileToken"))
+        uri = f"{self._base}snapshot/{channel.node_id}.jpg"
+        if call.prefix == "tr2":
+            return f"<tr2:Uri>{uri}</tr2:Uri>"
+        return f"<trt:MediaUri>{_media_uri(uri)}</trt:MediaUri>"
 
     def stream_uri(self, call: Call) -> str:
         """GetStreamUri of either media service."""
         uri = self._streams + self.channel(call.argument("ProfileToken")).node_id
         if call.prefix == "tr2":
             return f"<tr2:Uri>{uri}</tr2:Uri>"
-        return (
-            f"<trt:MediaUri><tt:Uri>{uri}</tt:Uri><tt:InvalidAfterConnect>false"
-            "</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot>"
-            "<tt:Timeout>PT0S</tt:Timeout></trt:MediaUri>"
-        )
+        return f"<trt:MediaUri>{_media_uri(uri)}</trt:MediaUri>"
 
     def video_sources(self, call: Call) -> str:
         """GetVideoSources."""
@@ -239,21 +282,21 @@ class Device:
         """GetProfiles of the second media service."""
         parts = []
         for number, channel in self.numbered():
-            kind = {"h264": "H264", "h265": "H265", "mjpeg": "JPEG"}[channel.codec]
-            name = {"h264": "High", "h265": "Main"}.get(channel.codec)
-            more = f' GovLength="{channel.group}" Profile="{name}"' if name else ""
             parts.append(
                 f'<tr2:Profiles token="profile{number}" fixed="true"><tr2:Name>'
                 f"{escape(channel.name)}</tr2:Name><tr2:Configurations>"
                 f'<tr2:VideoSource token="source{number}">{_source(number, channel)}'
-                f'</tr2:VideoSource><tr2:VideoEncoder token="encoder{number}"{more}>'
-                f"<tt:Name>encoder{number}</tt:Name><tt:UseCount>1</tt:UseCount>"
-                f"<tt:Encoding>{kind}</tt:Encoding>{_resolution(channel)}<tt:RateControl>"
-                f"<tt:FrameRateLimit>{channel.fps:g}</tt:FrameRateLimit>"
-                f"<tt:BitrateLimit>{channel.kbit_per_s}</tt:BitrateLimit></tt:RateControl>"
-                "<tt:Quality>5</tt:Quality></tr2:VideoEncoder></tr2:Configurations></tr2:Profiles>"
+                f"</tr2:VideoSource>{_media2_encoder(number, channel, 'tr2:VideoEncoder')}"
+                "</tr2:Configurations></tr2:Profiles>"
             )
         return "".join(parts)
+
+    def media2_encoders(self, call: Call) -> str:
+        """GetVideoEncoderConfigurations of the second media service."""
+        return "".join(
+            _media2_encoder(number, channel, "tr2:Configurations")
+            for number, channel in self.numbered()
+        )
 
     def source_configurations(self, call: Call) -> str:
         """GetVideoSourceConfigurations."""
@@ -359,6 +402,47 @@ def _resolution(channel: Channel) -> str:
     )
 
 
+def _encoder(number: int, channel: Channel, tag: str) -> str:
+    """How the first media service tells a channel's encoder; it knows no H.265."""
+    kind = {"h264": "H264", "mjpeg": "JPEG"}[channel.codec]
+    h264 = (
+        f"<tt:H264><tt:GovLength>{channel.group}</tt:GovLength>"
+        "<tt:H264Profile>High</tt:H264Profile></tt:H264>"
+    )
+    return (
+        f'<{tag} token="encoder{number}"><tt:Name>encoder{number}'
+        f"</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>{kind}</tt:Encoding>"
+        f"{_resolution(channel)}<tt:Quality>5</tt:Quality><tt:RateControl>"
+        f"<tt:FrameRateLimit>{round(channel.fps)}</tt:FrameRateLimit><tt:EncodingInterval>1"
+        f"</tt:EncodingInterval><tt:BitrateLimit>{channel.kbit_per_s}</tt:BitrateLimit>"
+        f"</tt:RateControl>{h264 if kind == 'H264' else ''}<tt:Multicast><tt:Address>"
+        "<tt:Type>IPv4</tt:Type><tt:IPv4Address>0.0.0.0</tt:IPv4Address></tt:Address>"
+        "<tt:Port>0</tt:Port><tt:TTL>1</tt:TTL><tt:AutoStart>false</tt:AutoStart>"
+        f"</tt:Multicast><tt:SessionTimeout>PT60S</tt:SessionTimeout></{tag}>"
+    )
+
+
+def _media2_encoder(number: int, channel: Channel, tag: str) -> str:
+    kind = {"h264": "H264", "h265": "H265", "mjpeg": "JPEG"}[channel.codec]
+    name = {"h264": "High", "h265": "Main"}.get(channel.codec)
+    more = f' GovLength="{channel.group}" Profile="{name}"' if name else ""
+    return (
+        f'<{tag} token="encoder{number}"{more}>'
+        f"<tt:Name>encoder{number}</tt:Name><tt:UseCount>1</tt:UseCount>"
+        f"<tt:Encoding>{kind}</tt:Encoding>{_resolution(channel)}<tt:RateControl>"
+        f"<tt:FrameRateLimit>{channel.fps:g}</tt:FrameRateLimit>"
+        f"<tt:BitrateLimit>{channel.kbit_per_s}</tt:BitrateLimit></tt:RateControl>"
+        f"<tt:Quality>5</tt:Quality></{tag}>"
+    )
+
+
+def _media_uri(uri: str) -> str:
+    return (
+        f"<tt:Uri>{uri}</tt:Uri><tt:InvalidAfterConnect>false</tt:InvalidAfterConnect>"
+        "<tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout>"
+    )
+
+
 def _source(number: int, channel: Channel) -> str:
     return (
         f"<tt:Name>source{number}</tt:Name><tt:UseCount>2</tt:UseCount><tt:SourceToken>"
@@ -399,12 +483,17 @@ _OPERATIONS: dict[str, dict[str, Callable[[Device, Call], str]]] = {
     },
     "trt": {
         "GetProfiles": Device.profiles,
+        "GetProfile": Device.profile,
         "GetStreamUri": Device.stream_uri,
+        "GetSnapshotUri": Device.snapshot_uri,
+        "GetVideoEncoderConfigurations": Device.encoders,
         "GetVideoSources": Device.video_sources,
     },
     "tr2": {
         "GetProfiles": Device.media2_profiles,
         "GetStreamUri": Device.stream_uri,
+        "GetSnapshotUri": Device.snapshot_uri,
+        "GetVideoEncoderConfigurations": Device.media2_encoders,
         "GetVideoSourceConfigurations": Device.source_configurations,
         "GetMasks": Device.masks,
         "GetMaskOptions": Device.mask_options,

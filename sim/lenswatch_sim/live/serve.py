@@ -50,7 +50,7 @@ class Network:
         """Bring everything up; returns the ports in use. Raises ``OSError``."""
         wanted = ports or Ports()
         rtsp_port = await self.rtsp.start(port=wanted.rtsp)
-        self.onvif = onvif.Service(self.hardware, rtsp_port)
+        self.onvif = onvif.Service(self.hardware, rtsp_port, self._bundle)
         hosts = [loopback(node.address) for node in self.hardware.nodes]
         onvif_port = await self._serve(self.onvif, hosts, wanted.onvif)
         viid_port = await self._start_faces(wanted.viid)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lenswatch_sim.live import http
-from lenswatch_sim.protocols import viid
+from lenswatch_sim.protocols import digest, viid
 from lenswatch_sim.protocols.viid import Face
 
 _TAKEN = {"/VIID/System/Register", "/VIID/System/Keepalive", "/VIID/Faces"}
@@ -42,7 +42,9 @@ class Platform:
         if path == "/VIID/System/Register":
             line = request.headers.get("authorization", "")
             nonce = next((n for n in self._nonces if n in line), "")
-            if not nonce or not viid.is_proven(line, path, self._password, nonce):
+            if not nonce or not digest.is_proven(
+                line, viid.REALM, "POST", path, self._password, nonce
+            ):
                 return self._challenge(bool(line))
             self._nonces.discard(nonce)
             self.registered.add(user)
@@ -63,7 +65,7 @@ class Platform:
             self._nonces.clear()
         nonce = secrets.token_hex(12)
         self._nonces.add(nonce)
-        return http.Response(401, headers={"WWW-Authenticate": viid.challenge(nonce)})
+        return http.Response(401, headers={"WWW-Authenticate": digest.challenge(viid.REALM, nonce)})
 
     async def _take(self, path: str, content: Any, user: str) -> list[str]:
         if path.startswith("/VIID/System/"):
@@ -104,7 +106,9 @@ class Client:
         told = await self._post(path, content)
         if told.status == 401:
             challenge = told.headers.get("www-authenticate", "")
-            proof = viid.proof(challenge, path, self.identity, self._password, secrets.token_hex(8))
+            proof = digest.proof(
+                challenge, "POST", path, self.identity, self._password, secrets.token_hex(8)
+            )
             told = await self._post(path, content, proof)
         if told.status != 200:
             raise ViidError(f"registration refused with {told.status}")

@@ -22,7 +22,13 @@ NAMESPACES = {
     "trc": "http://www.onvif.org/ver10/recording/wsdl",
     "tse": "http://www.onvif.org/ver10/search/wsdl",
     "trp": "http://www.onvif.org/ver10/replay/wsdl",
+    "tev": "http://www.onvif.org/ver10/events/wsdl",
     "ter": "http://www.onvif.org/ver10/error",
+    "tns1": "http://www.onvif.org/ver10/topics",
+    "wsa": "http://www.w3.org/2005/08/addressing",
+    "wsnt": "http://docs.oasis-open.org/wsn/b-2",
+    "wstop": "http://docs.oasis-open.org/wsn/t-1",
+    "xs": "http://www.w3.org/2001/XMLSchema",
 }
 FRESH_S = 300.0
 """Oldest and newest a token may be against the device's clock."""

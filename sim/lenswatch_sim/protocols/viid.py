@@ -6,10 +6,7 @@ The pictures in here are chance of a small size, never an image.
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,39 +134,3 @@ def response(status: str, content: Any, extra: str = "") -> bytes:
     body = json.dumps(content, separators=(",", ":")).encode() if content is not None else b""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {TYPE}\r\nContent-Length: {len(body)}\r\n"
     return (head + (f"{extra}\r\n" if extra else "")).encode() + b"\r\n" + body
-
-
-def challenge(nonce: str) -> str:
-    """Value of ``WWW-Authenticate``, RFC 7616 with MD5 as the standard asks."""
-    return f'Digest realm="{REALM}",qop="auth",nonce="{nonce}",algorithm=MD5'
-
-
-def proof(challenged: str, path: str, user: str, password: str, client_nonce: str) -> str:
-    """Value of ``Authorization`` that answers a challenge."""
-    told = _parameters(challenged)
-    nonce = told.get("nonce", "")
-    response = _response(user, password, path, nonce, client_nonce)
-    return (
-        f'Digest username="{user}",realm="{REALM}",nonce="{nonce}",uri="{path}",qop=auth,'
-        f'nc=00000001,cnonce="{client_nonce}",response="{response}",algorithm=MD5'
-    )
-
-
-def is_proven(line: str, path: str, password: str, nonce: str) -> bool:
-    """Whether an ``Authorization`` proves the password for ``nonce``."""
-    told = _parameters(line)
-    wanted = _response(told.get("username", ""), password, path, nonce, told.get("cnonce", ""))
-    return told.get("nonce") == nonce and hmac.compare_digest(wanted, told.get("response", ""))
-
-
-def _response(user: str, password: str, path: str, nonce: str, client_nonce: str) -> str:
-    first, second = _md5(f"{user}:{REALM}:{password}"), _md5(f"POST:{path}")
-    return _md5(f"{first}:{nonce}:00000001:{client_nonce}:auth:{second}")
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _parameters(line: str) -> dict[str, str]:
-    return dict(re.findall(r'(\w+)="?([^",]*)"?', line.partition(" ")[2]))

@@ -31,7 +31,7 @@ _FEWEST = 24.0
 """Electrons at display white below which the gain is at its end (about 54 dB)."""
 _READ_NOISE = 3.0
 _LONGEST_S = 1 / 60
-_DENOISED = 0.4
+_DENOISED = 0.5
 """What a camera's own noise reduction leaves of the noise's deviation."""
 
 

@@ -228,7 +228,7 @@ class Scene:
         self._weather.fall(linear, exposure.shutter_s, key)
         sensor.defocus(linear, view.defocus_px)
         # Noise first: a camera masks what its sensor gave, so a mask's cells are clean.
-        picture = sensor.picture(linear, exposure, key, view.noise, self._light.infrared)
+        picture = sensor.picture(linear, exposure, key, view.grain, self._light.infrared)
         entries = [mark.entry for mark in marks if mark.entry["in_frame"] > 0]
         faces = [entry for entry in entries if entry.get("kind") != "vehicle"]
         self._masks.apply(picture, faces, seconds)

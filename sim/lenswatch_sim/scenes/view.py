@@ -15,6 +15,8 @@ HORIZON = 0.46
 """Height in the picture of the point the lens looks at, as a share from above."""
 
 EYE_LEVEL_M = 1.45
+SENSOR_PX = 1920
+"""Pixels along the sensor, whatever the width of the stream."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ class View:
     def focal_px(self) -> float:
         """Focal length in pixels."""
         return self.width / 2 / float(np.tan(np.radians(self.hfov_deg / 2)))
+
+    @property
+    def grain(self) -> float:
+        """Factor on the noise of one of the sensor's pixels.
+
+        A small stream is scaled down from the whole sensor: each of its pixels is the mean of
+        several of the sensor's, and their noise averages out.
+        """
+        return self.noise * min(1.0, self.width / SENSOR_PX)
 
     @cached_property
     def tilt(self) -> float:
