@@ -25,6 +25,7 @@ def write_all(folder: Path) -> None:
         "exceptions.md": schema_table(
             _schema("lenswatch.evidence", "schemas/exceptions.json")["items"]
         ),
+        "plan.md": schema_table(_schema("lenswatch.evidence", "schemas/plan.json")),
         "stores.md": schema_table(
             _schema("lenswatch.evidence.recordings", "index.json")["properties"]["stores"]["items"]
         ),
@@ -32,6 +33,10 @@ def write_all(folder: Path) -> None:
         "device-declared.md": schema_table(
             _schema("lenswatch.harness", "device.schema.json")["properties"]["declared"]
         ),
+        "suite.md": schema_table(_schema("lenswatch.suites", "suite.schema.json")),
+        "tool.md": schema_table(_schema("lenswatch.suites", "tool.schema.json")),
+        "suite-parameters.md": "\n".join(suite_parameters()),
+        "faults.md": "\n".join(faults()),
         **_findings(),
         "packs.md": "\n".join(packs()),
         "subjects.md": subjects(Path(__file__).parent),
@@ -195,6 +200,29 @@ def _findings() -> dict[str, str]:
         "findings.md": schema_table({**schema, "properties": _flat(schema["properties"])}),
         "finding.md": schema_table(definitions["finding"]),
     }
+
+
+def suite_parameters() -> Iterator[str]:
+    """What a case of each task may set."""
+    import importlib
+
+    from lenswatch.suites.making import TASKS
+
+    yield "| Task | Parameter | Without it |\n|---|---|---|"
+    for task, module in TASKS.items():
+        maker: Any = importlib.import_module(f"lenswatch.suites.making.{module}")
+        for name, value in maker.PARAMETERS.items():
+            yield f"| `{task}` | `{name}` | `{json.dumps(value)}` |"
+
+
+def faults() -> Iterator[str]:
+    """The layers of damage, level by level."""
+    from lenswatch.suites.making.faults import LAYERS, LEVELS
+
+    yield "| Layer | " + " | ".join(f"Level {level}" for level in LEVELS) + " |"
+    yield "|---|" + "---|" * len(LEVELS)
+    for name, values in LAYERS.items():
+        yield f"| `{name}` | " + " | ".join(f"{value:g}" for value in values) + " |"
 
 
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:

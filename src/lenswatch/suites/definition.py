@@ -54,7 +54,12 @@ class Suite:
             for order in self.added
         ]
         whole = rfc8785.dumps(
-            {"suite": dict(self.content), "added": added, "program": _program_digest()}
+            {
+                "suite": dict(self.content),
+                "cases": {size: [order.id for order in self.orders(size)] for size in SIZES},
+                "added": added,
+                "program": _program_digest(),
+            }
         )
         return f"sha256:{hashlib.sha256(whole).hexdigest()}"
 
@@ -73,13 +78,20 @@ class Suite:
 
 
 def _spread(
-    row: Mapping[str, Any], across: Mapping[str, Sequence[Any]]
+    row: Mapping[str, Any], across: Mapping[str, Sequence[Any] | str]
 ) -> Iterable[tuple[str, dict[str, Any]]]:
     """A row's case once for each combination of the values that the suite goes across."""
     fixed = dict(row.get("with", {}))
-    for values in itertools.product(*across.values()):
+    lists = [_scenarios() if isinstance(of, str) else of for of in across.values()]
+    for values in itertools.product(*lists):
         name = ".".join([row["id"], *(str(value) for value in values)])
         yield name, fixed | dict(zip(across, values, strict=True))
+
+
+def _scenarios() -> list[str]:
+    from lenswatch_sim import list_scenarios
+
+    return sorted(list_scenarios())
 
 
 @functools.cache

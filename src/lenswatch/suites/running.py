@@ -77,6 +77,8 @@ def _run(
     orders = suite.orders(size)
     if len({order.id for order in orders}) < len(orders):
         raise UsageError(f"{suite.id}: two cases have the same id")
+    if not orders:
+        raise UsageError(f"{suite.id} has no case: add one with --case")
     jobs = [(suite.id, order, seed, folder / "cases" / order.id) for order in orders]
     cases = []
     for case in beside_each_other(_make, jobs):

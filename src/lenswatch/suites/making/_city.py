@@ -44,8 +44,10 @@ def simulated(
             )
         except (ScenarioError, ValueError) as error:
             raise UsageError(f"scenario {scenario}: {error}") from None
-        shutil.move(aside / "bundle", folder / "bundle")
-        yield aside / "truth"
+        # a scenario of several cities has a folder for each: the first one is taken
+        made = next(iter(sorted(aside.rglob("bundle"))))
+        shutil.move(made, folder / "bundle")
+        yield made.parent / "truth"
 
 
 def read_json(path: Path) -> Any:
