@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import lenswatch
@@ -31,6 +31,8 @@ from lenswatch_api.bundles import repository as bundles
 from lenswatch_api.bundles import storage
 from lenswatch_api.database import Database
 from lenswatch_api.dependencies import ServiceState
+from lenswatch_api.findings.index import FindingsIndexes
+from lenswatch_api.known_keys import KnownKeys
 from lenswatch_api.metrics import Metrics
 from lenswatch_api.middleware import BodyLimit, Observed, SecurityHeaders
 from lenswatch_api.oidc import Verifier
@@ -55,7 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
     state = ServiceState(
         settings=settings,
         database=database,
+        indexes=FindingsIndexes(settings.reports),
         metrics=metrics,
+        keys=KnownKeys(),
         requests=Throttle(settings.limits.requests_per_minute),
         failed_logins=Throttle(settings.limits.failed_logins_per_minute),
         verifier=None if settings.oidc is None else Verifier(settings.oidc),
@@ -83,7 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = state
     problems.install_handlers(app)
     conditional.install(app)
-    api = APIRouter(prefix=PREFIX)
     for module in (
         lenswatch_api.deployments.endpoints,
         lenswatch_api.bundles.endpoints,
@@ -93,15 +96,15 @@ def create_app(settings: Settings) -> FastAPI:
         lenswatch_api.comparisons.endpoints,
         lenswatch_api.views.endpoints,
         lenswatch_api.reports.endpoints,
-        lenswatch_api.certificates.endpoints,
         lenswatch_api.plans.endpoints,
+        lenswatch_api.certificates.endpoints,
         lenswatch_api.packs.endpoints,
         lenswatch_api.keys.endpoints,
         lenswatch_api.tenants.endpoints,
         lenswatch_api.operations.endpoints,
     ):
-        api.include_router(module.router)
-    app.include_router(api)
+        # each by itself: FastAPI walks through all routers of a router on every request
+        app.include_router(module.router, prefix=PREFIX)
     app.include_router(lenswatch_api.operations.endpoints.public)
     pages.install(app)
     openapi.install(app)

@@ -7,11 +7,13 @@ import hmac
 import math
 import secrets
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from sqlalchemy import delete, select
+from starlette.concurrency import run_in_threadpool
 
 from lenswatch_api.authorization import Principal, Role, Scope
 from lenswatch_api.database import Database
@@ -55,6 +57,12 @@ def format_key(key_id: str, secret: str) -> str:
 
 def principal_of_key(database: Database, text: str) -> Principal | None:
     """The holder of a key, or None for anything that is not a valid key."""
+    found = _holder_and_seconds(database, text)
+    return None if found is None else found[0]
+
+
+def _holder_and_seconds(database: Database, text: str) -> tuple[Principal, float] | None:
+    """The holder of a valid key, and how long it stays valid."""
     prefix, _, rest = text.partition("_")
     key_body, _, secret = rest.partition("_")
     if prefix != "lw" or len(key_body) != 28 or len(secret) != _SECRET_CHARACTERS:
@@ -62,8 +70,14 @@ def principal_of_key(database: Database, text: str) -> Principal | None:
     with database.read() as session:
         key = session.get(ApiKey, f"key_{key_body}")
     expected = key.secret_hash if key is not None else "0" * 64
-    matches = hmac.compare_digest(hash_secret(secret), expected)
-    return _principal(key) if matches else None
+    if not hmac.compare_digest(hash_secret(secret), expected):
+        return None
+    principal = _principal(key)
+    if key is None or principal is None:
+        return None
+    return principal, math.inf if key.expires_at is None else (
+        key.expires_at - now()
+    ).total_seconds()
 
 
 def principal_of_session(database: Database, token: str) -> Principal | None:
@@ -148,7 +162,7 @@ def count_failure(state: State, request: Request) -> None:
     state.metrics.failed_logins.inc()
 
 
-def authenticate(
+async def authenticate(
     request: Request,
     required: SecurityScopes,
     state: State,
@@ -161,11 +175,13 @@ def authenticate(
     if credentials is not None:
         token = credentials.credentials
         if state.verifier is not None and token.count(".") == 2:
-            principal = state.verifier.principal(state.database, token)
+            principal = await run_in_threadpool(state.verifier.principal, state.database, token)
         else:
-            principal = principal_of_key(state.database, token)
+            principal = state.keys.find(token) or await run_in_threadpool(
+                state.keys.learn, token, partial(_holder_and_seconds, state.database, token)
+            )
     elif cookie is not None and len(cookie) == _SECRET_CHARACTERS:
-        principal = principal_of_session(state.database, cookie)
+        principal = await run_in_threadpool(principal_of_session, state.database, cookie)
         if principal is not None:
             check_same_origin(request)
     if principal is None:

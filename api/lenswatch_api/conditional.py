@@ -34,7 +34,7 @@ class NotModified(Exception):
 class Conditional:
     """The condition of one request."""
 
-    def __init__(self, response: Response, if_none_match: IfNoneMatch = None) -> None:
+    def __init__(self, response: Response, if_none_match: str | None) -> None:
         self._response = response
         self.headers: dict[str, str] = {}
         """For an answer that the endpoint makes itself."""
@@ -58,7 +58,11 @@ class Conditional:
         self.unless_known(answer.model_dump_json())
 
 
-Condition = Annotated[Conditional, Depends()]
+async def _condition(response: Response, if_none_match: IfNoneMatch = None) -> Conditional:
+    return Conditional(response, if_none_match)
+
+
+Condition = Annotated[Conditional, Depends(_condition)]
 
 
 def install(app: FastAPI) -> None:

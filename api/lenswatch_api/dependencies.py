@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from lenswatch_api.database import Database
+from lenswatch_api.findings.index import FindingsIndexes
+from lenswatch_api.known_keys import KnownKeys
 from lenswatch_api.metrics import Metrics
 from lenswatch_api.settings import Settings
 from lenswatch_api.throttle import Throttle
@@ -23,7 +25,9 @@ class ServiceState:
 
     settings: Settings
     database: Database
+    indexes: FindingsIndexes
     metrics: Metrics
+    keys: KnownKeys
     requests: Throttle
     failed_logins: Throttle
     verifier: Verifier | None
@@ -31,7 +35,7 @@ class ServiceState:
     jobs: Jobs
 
 
-def _state(request: Request) -> ServiceState:
+async def _state(request: Request) -> ServiceState:
     state = request.app.state.service
     assert isinstance(state, ServiceState)
     return state

@@ -16,6 +16,7 @@ from lenswatch_api.app import create_app
 from lenswatch_api.authorization import Role
 from lenswatch_api.keys.service import FIRST_TENANT, make_first_key, make_key
 from lenswatch_api.middleware import JsonFormatter
+from lenswatch_api.protocol import BoundedProtocol
 from lenswatch_api.settings import Settings
 
 
@@ -59,7 +60,7 @@ def run(settings: Settings, *, host: str, port: int, new_key: Role | None = None
         forwarded_allow_ips="*" if settings.secure_cookies else None,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=15,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=BoundedProtocol,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn stops gracefully and then raises the signal again: by then it has done its work

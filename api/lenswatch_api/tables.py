@@ -279,15 +279,8 @@ FINDINGS = Table(
     Column("reason", Text, nullable=False),
     Column("remediation", Text, nullable=False),
     Column("evidence", JSON, nullable=False),
-    # Every list is sorted by one ascending key and then by position, so each index below serves
-    # a filter and a page of it without sorting.
-    Index("ix_findings_verdict", "audit", "verdict", "severity_order", "position"),
-    Index("ix_findings_severity", "audit", "severity_order", "position"),
-    Index("ix_findings_control", "audit", "control", "verdict", "position"),
+    # orders and filters are not here but in findings/index.py, which combines them freely
     Index("ix_findings_subject", "audit", "subject", "position"),
-    Index("ix_findings_district", "audit", "district", "verdict", "position"),
-    Index("ix_findings_vendor", "audit", "vendor", "verdict", "position"),
-    Index("ix_findings_measured", "audit", "measured_order", "position"),
     sqlite_with_rowid=False,
 )
 """One row a finding, in the order of the result; ``severity_order`` 0 is critical, and

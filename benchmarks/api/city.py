@@ -14,6 +14,7 @@ from sqlalchemy import text
 from lenswatch.evidence.inventory import Inventory
 from lenswatch.reports.summary import VERDICTS
 from lenswatch_api.database import Database
+from lenswatch_api.findings.index import write_index
 from lenswatch_api.identifiers import new_id, number_of
 from lenswatch_api.keys.service import make_first_key
 from lenswatch_api.settings import Settings
@@ -33,8 +34,10 @@ def make_city(settings: Settings, cameras: int, controls: int) -> tuple[str, str
     audit_id = _make_audit(database, cameras * controls)
     if controls:
         _make_findings(database, number_of(audit_id), cameras, controls)
-        database.analyze("findings")
-    _make_views(settings.reports / audit_id / "views", cameras)
+    views = settings.reports / audit_id / "views"
+    _make_views(views, cameras)
+    with database.read() as session:
+        write_index(session, number_of(audit_id), views)
     return key, audit_id, database
 
 
@@ -105,29 +108,45 @@ def _tally() -> dict[str, int]:
 
 # written by the database itself: five million rows through the driver would take minutes
 _FINDINGS = """
+{numbers}
 INSERT INTO findings (audit, position, control, "check", subject, district, vendor, model, verdict,
   severity_order, confidence, measured, measured_order, limit_value, unit, interval, basis, reason,
   remediation, evidence)
-WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :total)
 SELECT :audit, n, 'core/control-' || (n / :cameras), 'check-' || (n / :cameras),
-  'node:cam-' || substr('000000' || (n % :cameras), -6), 'district ' || (n % 38),
+  'node:cam-' || substr(CAST(1000000 + n % :cameras AS TEXT), 2), 'district ' || (n % 38),
   'vendor ' || (n % 12), 'model ' || (n % 90),
   CASE WHEN (n * 7919) % 100 < 12 THEN 'fail' WHEN (n * 7919) % 100 < 30 THEN 'inconclusive'
     ELSE 'pass' END,
   (n / :cameras) % 4, 'high', (n * 7919) % 997, -((n * 7919) % 997), 500, 'h',
-  '{"lower": 1.0, "upper": 2.0, "level": 0.95, "method": "exact"}', 'proven',
+  CAST('{{"lower": 1.0, "upper": 2.0, "level": 0.95, "method": "exact"}}' AS {json}), 'proven',
   'Recordings are older than the limit allows; the oldest one is named below.',
   'Shorten the retention of this recorder to the limit.',
-  '[{"file": "recordings/store.sqlite", "location": "row 1"}]'
-FROM numbers
+  CAST('[{{"file": "recordings/store.sqlite", "location": "row 1"}}]' AS {json})
+FROM {source}
 """
+_DIALECTS = {
+    True: {
+        "numbers": "WITH RECURSIVE numbers(n) AS "
+        "(SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :total)",
+        "source": "numbers",
+        "json": "TEXT",
+    },
+    False: {
+        "numbers": "",
+        "source": "generate_series(CAST(0 AS bigint), :total - 1) AS numbers(n)",
+        "json": "JSON",
+    },
+}
 
 
 def _make_findings(database: Database, audit: int, cameras: int, controls: int) -> None:
     with database.write() as session:
         session.execute(
-            text(_FINDINGS), {"audit": audit, "cameras": cameras, "total": cameras * controls}
+            text(_FINDINGS.format(**_DIALECTS[database.is_sqlite])),
+            {"audit": audit, "cameras": cameras, "total": cameras * controls},
         )
+    if not database.is_sqlite:
+        database.analyze("findings")
 
 
 def _make_views(folder: Path, cameras: int) -> None:

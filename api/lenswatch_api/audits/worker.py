@@ -34,7 +34,8 @@ from lenswatch_api.audits.results import (
 )
 from lenswatch_api.audits.state import State
 from lenswatch_api.database import Database
-from lenswatch_api.identifiers import now
+from lenswatch_api.findings.index import write_index
+from lenswatch_api.identifiers import now, number_of
 from lenswatch_api.views.build import FOLDER, write_views
 
 if TYPE_CHECKING:
@@ -119,9 +120,10 @@ def _store(
         with database.write() as session:
             _check_current(session, job)
             write_findings(session, rows)
-    database.analyze("findings")
     report("preparing the pages", 0, 0)
     write_views(result, out / FOLDER)
+    with database.read() as session:
+        write_index(session, number_of(job.audit_id), out / FOLDER)
     final = Path(job.reports) / job.audit_id
     remove_tree(final)
     out.replace(final)

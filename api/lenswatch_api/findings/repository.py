@@ -1,108 +1,99 @@
-"""Findings in the database: every page is one walk along one index."""
+"""Findings in the database, read by their positions."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, literal, select, tuple_
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.orm import Session
 
-from lenswatch.model import Basis, Confidence, Finding, Interval, Verdict
+from lenswatch.model import Basis, Confidence, Finding, Interval, Severity, Verdict
 from lenswatch_api.audits.results import SEVERITIES
-from lenswatch_api.findings.schemas import FindingQuery, Order
+from lenswatch_api.database import Database
+from lenswatch_api.findings.index import Order
 from lenswatch_api.identifiers import number_of
-from lenswatch_api.paging import decode_cursor, encode_cursor
 from lenswatch_api.tables import FINDINGS
 
-_FEW = 5_000
-"""Rows that are sorted within some milliseconds."""
-
-_SORT_COLUMN: dict[Order, tuple[str, type] | None] = {
-    Order.CONTROL: None,  # the position itself
-    Order.SEVERITY: ("severity_order", int),
-    Order.SUBJECT: ("subject", str),
-    Order.MEASURED: ("measured_order", float),
+_SORT_COLUMN = {
+    Order.CONTROL: FINDINGS.c.position,
+    Order.SEVERITY: FINDINGS.c.severity_order,
+    Order.SUBJECT: FINDINGS.c.subject,
+    Order.MEASURED: FINDINGS.c.measured_order,
 }
 
 
-def page(
-    session: Session, audit_id: str, query: FindingQuery, vendor: str | None
-) -> tuple[Sequence[RowMapping], str | None]:
-    """A page of findings; ``vendor``, where given, is the only one whose findings are seen."""
-    if vendor is not None and query.vendor not in (None, vendor):
-        return [], None
-    columns = FINDINGS.c
-    wanted: dict[str, Any] = {
-        "verdict": query.verdict and query.verdict.value,
-        "control": query.control,
-        "subject": query.subject,
-        "district": query.district,
-        "vendor": vendor if vendor is not None else query.vendor,
-    }
-    filters: dict[str, ColumnElement[bool]] = {
-        name: columns[name] == value for name, value in wanted.items() if value is not None
-    }
-    of_audit = columns.audit == number_of(audit_id)
-    fewest = _count_up_to(session, of_audit, filters, _FEW)
-    if fewest == 0:
-        return [], None
-    conditions: list[ColumnElement[bool]] = [of_audit, *filters.values()]
-    if query.severity is not None:
-        conditions.append(columns.severity_order == SEVERITIES.index(query.severity))
-
-    sort = _SORT_COLUMN[query.sort]
-    names = ["position"] if sort is None else [sort[0], "position"]
-    keys: list[ColumnElement[Any]] = [columns[name] for name in names]
-    if fewest < _FEW:
-        # Few rows pass the filters: read those through their index and sort them. Left to itself,
-        # the database may walk the sorted index past a million rows that do not pass.
-        keys = [columns[name] + (literal("") if name == "subject" else 0) for name in names]
-    if query.cursor is not None:
-        kinds = (int,) if sort is None else (sort[1], int)
-        last = decode_cursor(query.cursor, query.sort.value, kinds)
-        conditions.append(tuple_(*keys) > tuple_(*last))
-
-    statement = select(FINDINGS).where(*conditions).order_by(*keys).limit(query.limit + 1)
-    rows = session.execute(statement).mappings().all()
-    if len(rows) <= query.limit:
-        return rows, None
-    rows = rows[: query.limit]
-    return rows, encode_cursor(query.sort.value, *(rows[-1][name] for name in names))
-
-
-def _count_up_to(
-    session: Session,
-    of_audit: ColumnElement[bool],
-    filters: Mapping[str, ColumnElement[bool]],
-    most: int,
-) -> int:
-    """The least number of rows that pass one index's filters, counted no further than ``most``."""
-    fewest = most
-    for name, condition in filters.items():
-        conditions = [of_audit, condition]
-        if name in ("control", "district", "vendor") and "verdict" in filters:
-            conditions.append(filters["verdict"])  # these indexes go on with the verdict
-        passing = select(literal(1)).where(*conditions).limit(most).subquery()
-        fewest = min(fewest, session.scalar(select(func.count()).select_from(passing)) or 0)
-    return fewest
-
-
-def count_verdicts(
-    session: Session, audit_id: str, vendor: str | None
-) -> list[tuple[str, str, int]]:
-    """(control, verdict, number of findings), by control."""
-    columns = FINDINGS.c
-    statement = (
-        select(columns.control, columns.verdict, func.count())
-        .where(columns.audit == number_of(audit_id))
-        .group_by(columns.control, columns.verdict)
-        .order_by(columns.control, columns.verdict)
+def _page(dialect: str) -> TextClause:
+    severities = " ".join(
+        f"WHEN {order} THEN '{severity.value}'" for order, severity in enumerate(SEVERITIES)
     )
-    if vendor is not None:
-        statement = statement.where(columns.vendor == vendor)
-    return [(control, verdict, count) for control, verdict, count in session.execute(statement)]
+    values = {
+        name: f'findings."{name}"'
+        for name in (
+            "position", "control", "check", "subject", "district", "vendor", "model", "verdict",
+            "confidence", "unit", "basis", "reason", "remediation",
+        )
+    }  # fmt: skip
+    values["severity"] = f"CASE severity_order {severities} END"
+    if dialect == "sqlite":
+        values |= {name: f'json(findings."{name}")' for name in ("interval", "evidence")}
+        for name, column in (("measured", "measured"), ("limit", "limit_value")):
+            # as few digits as bring the same number back; SQLite alone would write 15 and lose some
+            short = f"printf('%!.15g', {column})"
+            exact = f"iif({short} + 0.0 = {column}, {short}, printf('%!.17g', {column}))"
+            values[name] = f"iif({column} IS NULL, NULL, json({exact}))"
+        items = ", ".join(f"'{name}', {value}" for name, value in values.items())
+        return text(
+            f"SELECT json_group_array(json_object({items})) "  # noqa: S608  (constants)
+            # CROSS: in the order of the positions
+            "FROM json_each(:positions) AS wanted CROSS JOIN findings "
+            "ON audit = :audit AND findings.position = wanted.value"
+        )
+    values |= {name: f'findings."{name}"' for name in ("interval", "evidence", "measured")}
+    values["limit"] = "limit_value"
+    items = ", ".join(f"'{name}', {value}" for name, value in values.items())
+    return text(
+        f"SELECT CAST(json_agg(json_build_object({items}) ORDER BY place) "  # noqa: S608  (constants)
+        "AS text) "
+        "FROM json_array_elements_text(CAST(:positions AS json)) "
+        "WITH ORDINALITY AS wanted(value, place) "
+        "JOIN findings "
+        "ON audit = :audit AND findings.position = CAST(wanted.value AS integer)"
+    )
+
+
+_PAGE = {dialect: _page(dialect) for dialect in ("sqlite", "postgresql")}
+
+
+def about_subject(
+    session: Session, number: int, subject: str, order: Order, wanted: Mapping[str, str]
+) -> list[int]:
+    """Positions of the findings about one subject that pass: one a control, so never many."""
+    columns = FINDINGS.c
+    conditions = [columns.audit == number, columns.subject == subject]
+    for name, value in wanted.items():
+        if name == "severity":
+            conditions.append(columns.severity_order == SEVERITIES.index(Severity(value)))
+        else:
+            conditions.append(columns[name] == value)
+    # + 0: else the database might walk the whole audit, which is sorted by position
+    position = columns.position + 0
+    statement = select(columns.position).where(*conditions).order_by(_SORT_COLUMN[order], position)
+    return list(session.scalars(statement))
+
+
+def page_as_json(database: Database, number: int, positions: Sequence[int]) -> str:
+    """The findings at some positions, in that order: a JSON array of schemas.Finding.
+
+    The database makes the text. It does so in one call, outside of Python's lock: fetching row by
+    row takes that lock 50 times a page, and fifty callers then wait for each other.
+    """
+    statement = _PAGE[database.engine.dialect.name]
+    parameters = {"audit": number, "positions": json.dumps(positions)}
+    found: str = database.read_value(statement, parameters)
+    return found
 
 
 def walk(session: Session, audit_id: str, vendor: str | None) -> Iterator[Finding]:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch.model import Basis, Confidence, Severity, Verdict
+from lenswatch_api.findings.index import Order
 from lenswatch_api.paging import PageQuery
 
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
 Text200 = Annotated[str, Field(max_length=200, pattern=_TEXT)]
 Text300 = Annotated[str, Field(max_length=300, pattern=_TEXT)]
-
-
-class Order(StrEnum):
-    """How findings are sorted."""
-
-    CONTROL = "control"
-    SEVERITY = "severity"
-    SUBJECT = "subject"
-    MEASURED = "measured"
 
 
 class FindingQuery(PageQuery):

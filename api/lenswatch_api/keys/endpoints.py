@@ -36,3 +36,4 @@ def list_keys(state: State, principal: Admin, query: Annotated[PageQuery, Query(
 def revoke_key(state: State, principal: Admin, key_id: KeyId) -> None:
     """Revoke a key: it stops working at once."""
     service.revoke(state.database, principal, key_id)
+    state.keys.forget()

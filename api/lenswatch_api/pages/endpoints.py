@@ -35,7 +35,8 @@ from lenswatch_api.comparisons.schemas import ComparisonQuery
 from lenswatch_api.dependencies import ServiceState, State
 from lenswatch_api.deployments import service as deployments
 from lenswatch_api.findings import service as findings
-from lenswatch_api.findings.schemas import FindingQuery, Order
+from lenswatch_api.findings.index import Order
+from lenswatch_api.findings.schemas import FindingQuery
 from lenswatch_api.packs import service as packs
 from lenswatch_api.pages.language import COOKIE as LANGUAGE_COOKIE
 from lenswatch_api.pages.language import NAMES
@@ -228,7 +229,7 @@ def show_audit(
         score=findings.read_score(database, principal, audit_id)
         if done and Scope.SCORES_READ in may
         else None,
-        verdicts=findings.read_counts(database, principal, audit_id)
+        verdicts=findings.read_counts(state, principal, audit_id)
         if done and Scope.FINDINGS_READ in may
         else [],
         reports=reports.read_list(database, principal, audit_id)
@@ -244,7 +245,7 @@ def show_findings(
     """Show findings, filtered and sorted."""
     given = {name: value for name, value in request.query_params.items() if value}
     query = _query({"sort": Order.SEVERITY, **given})
-    found = findings.read_page(state.database, principal, audit_id, query)
+    found = findings.read_page(state, principal, audit_id, query)
     following = None
     if found.next is not None:
         following = "?" + urlencode({**given, "cursor": found.next})
@@ -253,9 +254,7 @@ def show_findings(
         "findings.html",
         principal,
         audit=audits.read(state.database, principal, audit_id),
-        controls=[
-            entry.control for entry in findings.read_counts(state.database, principal, audit_id)
-        ],
+        controls=[entry.control for entry in findings.read_counts(state, principal, audit_id)],
         query=query,
         findings=found.items,
         following=following,
@@ -268,7 +267,7 @@ def show_subject(
 ) -> Response:
     """Show all that was measured of one camera, recorder or sink: numbers, never pictures."""
     query = _query({"subject": subject, "limit": 200})
-    found = findings.read_page(state.database, principal, audit_id, query)
+    found = findings.read_page(state, principal, audit_id, query)
     return page(
         request,
         "subject.html",
