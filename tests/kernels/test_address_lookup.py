@@ -59,6 +59,19 @@ def test_a_host_inside_its_routers_block() -> None:
     assert find_owner(index, *words(probes)).tolist() == [3, 7, 7, -1]
 
 
+def test_what_was_found_is_remembered_rightly() -> None:
+    """More addresses than answers are kept, each asked for twice in a row and once more later."""
+    hosts = np.arange(3000, dtype=np.uint64) * np.uint64(2)
+    none = np.zeros(len(hosts), np.uint64)
+    index = build_address_index(np.arange(3000), none, hosts, none, hosts)
+    index = index._replace(answers=index.answers[:16].copy())
+    probes = np.random.default_rng(1).integers(0, 6000, 4000).astype(np.uint64)
+    expected = np.where(probes % 2 == 0, probes // np.uint64(2), -1).astype(np.int64)
+    for again in (np.repeat(probes, 2), probes):
+        wanted = np.repeat(expected, 2) if len(again) > len(probes) else expected
+        assert find_owner(index, np.zeros_like(again), again).tolist() == wanted.tolist()
+
+
 def test_wrong_shapes_are_refused() -> None:
     one = np.array([1], np.uint64)
     with pytest.raises(ValueError, match="length"):

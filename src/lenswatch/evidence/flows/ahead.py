@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from lenswatch.evidence.flows.table import FlowTable
@@ -12,7 +12,7 @@ _AHEAD = 4
 """Tables decoded before they are wanted: enough that neither side waits for the other's longest."""
 
 
-def read_ahead(tables: Iterable[FlowTable]) -> Iterator[FlowTable]:
+def read_ahead(tables: Iterable[FlowTable]) -> Generator[FlowTable]:
     """The same tables in the same order.
 
     Decoders and sums are compiled loops that let other threads run, so that two processors are
