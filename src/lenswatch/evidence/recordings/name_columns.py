@@ -29,8 +29,11 @@ _MOST_LAYOUTS: Final = 64
 """Layouts of a batch that are learned: names that are all unlike are no faster that way."""
 _GOES_ON: Final = tuple("-_~+.,")
 """After a time these may begin a fraction, a zone or a second time, depending on the digits."""
-_MAYBE_DATE = re.compile(r"(?<!\d)(?=\d{4}([-_./])\d\d\1\d\d|\d{8})", re.ASCII)
-"""Where a date of the first rule can begin, if the digits make one."""
+_MAYBE_TIME = re.compile(
+    r"(?<!\d)(?=\d{4}([-_./]?)\d\d\1\d\d[T_ @/-]{0,3}\d\d([-_:.h]?)\d\d(?:\2|m)\d\d(?!\d))",
+    re.ASCII,
+)
+"""Where a time of the first rule can begin, if the digits make one."""
 _YEARS: Final = tuple(int(np.datetime64(year, "us").astype(np.int64)) for year in ("2000", "2100"))
 """What all rules take for a year of their own, in microseconds since 1970."""
 
@@ -79,12 +82,14 @@ class NameColumn:
         slow = np.ones(len(self), np.bool_)
         for rows in _alike(hashes(self.text, self.starts, stops, digits_alike=True)):
             example = self.text[self.starts[rows[0]] : stops[rows[0]]]
-            places = _places(_decoded(example))
-            if places is None:
+            layout = _layout(_decoded(example))
+            if layout is None:
                 continue
+            places, offset = layout
             read = read_times(self.text, self.starts[rows], stops[rows], example, places)
             sure = read.read & (read.begin >= _YEARS[0]) & (read.begin < _YEARS[1])
             found.begin[rows[sure]] = found.last[rows[sure]] = read.begin[sure]
+            found.offset[rows[sure]] = offset
             slow[rows[sure]] = False
         for row in np.flatnonzero(slow):
             time = find_time(_decoded(self.text[self.starts[row] : stops[row]]))
@@ -134,12 +139,13 @@ def _alike(found: npt.NDArray[np.uint64]) -> list[Ints]:
     return [groups[group] for group in chosen if counts[group] > 1]
 
 
-def _places(name: str) -> Ints | None:
-    """Where a name's time stands, for :func:`read_times`; None where others might differ.
+def _layout(name: str) -> tuple[Ints, int] | None:
+    """Where a name's time stands, for :func:`read_times`, and its offset; None where others might
+    differ.
 
     The time must be a full one by one of the first two rules, nothing may follow that belongs to a
-    time, and no date by the first rule, whatever its digits, may begin where it would be found
-    before this one.
+    time but a ``Z``, and no time by the first rule, whatever its digits, may begin where it would
+    be found before this one.
     """
     if not name.isascii():
         return None
@@ -148,14 +154,16 @@ def _places(name: str) -> Ints | None:
     if match is None or find_time(name).begin == NEVER:
         return None
     groups = match.re.groupindex
-    if any(group in groups and match[group] for group in ("z", "f6")):
+    zone = match["z"] if "z" in groups else None
+    if zone not in (None, "Z") or ("f6" in groups and match["f6"]):
         return None
     if name[match.end() : match.end() + 1] in _GOES_ON:
         return None
-    for date in _MAYBE_DATE.finditer(name):
-        # the first rule finds the first date; the second is tried where the first finds none
-        if date.start() < match.start() or (rule and date.start() > match.start()):
+    for time in _MAYBE_TIME.finditer(name):
+        # the first rule finds the first time; the second is tried where the first finds none
+        if rule or time.start() < match.start():
             return None
     fraction = match.span("f") if "f" in groups and match["f"] else (0, 0)
     places = [match.start(group) for group in "YmdHMS"]
-    return np.array([*places, fraction[0], fraction[1] - fraction[0]], np.int64)
+    where = np.array([*places, fraction[0], fraction[1] - fraction[0]], np.int64)
+    return where, 0 if zone else NEVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,10 @@ LAYOUTS = (
     "cam-000017/2026-01-02/03-04-05", "cam-0017/2026-01-02/03-04-05", "0017-02-03/20260102030405",
     "0017-02-03/2026-01-02/03/front/04.05", "c-0017/2026-01-02/03/cam20260102030405/04.05",
     "2026-01-02/03/2026-01-02_030405/04.05", "00000017/2026-01-02_03-04-05", "0017/01-02_03-04-05",
+    "cam-01/2026-01-02/20260102T030405Z", "2026-01-02/20260102T030405Z", "20260102/20260102T030405",
+    "0017-02-03/20260102T030405Z", "2026-01-02_03/2026-01-02T03:04:05Z", "2026-01-02-03-04/2026",
+    "2026-01-02_030405/2026-01-02T03:04:05.5Z", "20260102T030405Z-20260102T031405Z",
+    "2026-01-02/03h04m05Z/2026-01-02 03:04:05", "01022026/20260102T030405Z_17",
 )  # fmt: skip
 
 
@@ -72,14 +77,16 @@ def test_layouts_nobody_thought_of(layout: str, seed: int) -> None:
     assert told(names) == [find_time(name) for name in names]
 
 
-def test_usual_names_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "layout", ["{0:%Y-%m-%d}/{0:%H}/front/04.05", "cam-7/{0:%Y-%m-%d}/{0:%Y%m%dT%H%M%SZ}"]
+)
+def test_usual_names_are_not_read_one_by_one(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
         name_columns, "find_time", lambda name: asked.append(name) or find_time(name)
     )
-    names = [
-        f"2026-01-{day:02}/{hour:02}/front/04.05" for day in range(1, 31) for hour in range(24)
-    ]
+    first = datetime(2026, 1, 1)
+    names = [layout.format(first + timedelta(hours=hour)) for hour in range(720)]
     assert told(names) == [find_time(name) for name in names]
     assert len(asked) == 1
 
