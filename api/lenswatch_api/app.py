@@ -17,6 +17,7 @@ import lenswatch_api.certificates.endpoints
 import lenswatch_api.comparisons.endpoints
 import lenswatch_api.deployments.endpoints
 import lenswatch_api.findings.endpoints
+import lenswatch_api.ingest.endpoints
 import lenswatch_api.keys.endpoints
 import lenswatch_api.operations.endpoints
 import lenswatch_api.packs.endpoints
@@ -36,7 +37,10 @@ from lenswatch_api.known_keys import KnownKeys
 from lenswatch_api.metrics import Metrics
 from lenswatch_api.middleware import BodyLimit, Observed, SecurityHeaders
 from lenswatch_api.oidc import Verifier
+from lenswatch_api.pages import certificates as certificate_pages
 from lenswatch_api.pages import endpoints as pages
+from lenswatch_api.pages import sign_on
+from lenswatch_api.pages.sign_on import SignOn
 from lenswatch_api.settings import Settings
 from lenswatch_api.throttle import Throttle
 from lenswatch_api.uploads import service as uploads
@@ -85,12 +89,14 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = state
+    app.state.sign_on = SignOn.of(settings.oidc, state.verifier)
     problems.install_handlers(app)
     conditional.install(app)
     for module in (
         lenswatch_api.deployments.endpoints,
         lenswatch_api.bundles.endpoints,
         lenswatch_api.uploads.endpoints,
+        lenswatch_api.ingest.endpoints,
         lenswatch_api.audits.endpoints,
         lenswatch_api.findings.endpoints,
         lenswatch_api.comparisons.endpoints,
@@ -106,6 +112,8 @@ def create_app(settings: Settings) -> FastAPI:
         # each by itself: FastAPI walks through all routers of a router on every request
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(lenswatch_api.operations.endpoints.public)
+    app.include_router(sign_on.router)
+    app.include_router(certificate_pages.router)
     pages.install(app)
     openapi.install(app)
     app.add_middleware(BodyLimit)

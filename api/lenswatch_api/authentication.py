@@ -81,25 +81,40 @@ def _holder_and_seconds(database: Database, text: str) -> tuple[Principal, float
 
 
 def principal_of_session(database: Database, token: str) -> Principal | None:
-    """The holder of the key that opened a browser session, or None."""
+    """Who opened a browser session, or None; a session that a key opened ends with the key."""
     statement = (
-        select(ApiKey)
-        .join(BrowserSession, BrowserSession.key_id == ApiKey.id)
+        select(BrowserSession, ApiKey)
+        .outerjoin(ApiKey, BrowserSession.key_id == ApiKey.id)
         .where(BrowserSession.token_hash == hash_secret(token), BrowserSession.expires_at > now())
     )
     with database.read() as session:
-        return _principal(session.scalar(statement))
+        found = session.execute(statement).first()
+    if found is None:
+        return None
+    if found.BrowserSession.holder is None:
+        return _principal(found.ApiKey)
+    holder = found.BrowserSession.holder
+    return Principal(**{**holder, "role": Role(holder["role"])})
 
 
 def open_session(database: Database, principal: Principal) -> str:
     """Start a browser session; returns the token for the cookie. Old sessions are dropped."""
     token = new_secret()
+    by_key = principal.key_id.startswith("key_")
+    holder = {
+        "key_id": principal.key_id,
+        "key_name": principal.key_name,
+        "tenant_id": principal.tenant_id,
+        "role": principal.role.value,
+        "vendor": principal.vendor,
+    }
     with database.write() as session:
         session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= now()))
         session.add(
             BrowserSession(
                 token_hash=hash_secret(token),
-                key_id=principal.key_id,
+                key_id=principal.key_id if by_key else None,
+                holder=None if by_key else holder,
                 expires_at=now() + SESSION_LIFETIME,
             )
         )
@@ -200,6 +215,15 @@ async def authenticate(
         raise ApiProblem(403, principal.why_not(Scope(missing[0])))
     request.state.principal = principal
     return principal
+
+
+async def authenticate_directly(request: Request, scope: Scope) -> Principal:
+    """What :func:`requires` does, for a route that reads its request itself."""
+    state = request.app.state.service
+    required = SecurityScopes([scope.value])
+    return await authenticate(
+        request, required, state, await _bearer(request), await _cookie(request)
+    )
 
 
 def requires(scope: Scope) -> object:

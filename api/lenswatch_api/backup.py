@@ -36,11 +36,13 @@ from lenswatch_api.audits.state import State
 from lenswatch_api.database import Database
 from lenswatch_api.identifiers import now
 from lenswatch_api.settings import Settings
-from lenswatch_api.tables import Audit, BrowserSession, Bundle, Upload
+from lenswatch_api.tables import Audit, BrowserSession, Bundle, FlowDelivery, Upload
 
 _HEAD, _END = "lenswatch-backup.json", "end.json"
 _DATABASE = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
-_FILE = re.compile(r"^(evidence/bun_[0-9a-f]{28}|reports/aud_[0-9a-f]{28})/.+$", re.DOTALL)
+_FILE = re.compile(
+    r"^(evidence/bun_[0-9a-f]{28}|reports/aud_[0-9a-f]{28}|live/dep_[0-9a-f]{28})/.+$", re.DOTALL
+)
 _SHA256, _MTIME = "LENSWATCH.sha256", "LENSWATCH.mtime_ns"
 
 
@@ -68,13 +70,13 @@ def back_up(settings: Settings, target: Path) -> Contents:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent) as folder:
             copy = Path(folder) / "database"
             kind = _dump(settings, copy)
-            bundles, audits = _named(settings)
+            bundles, audits, live = _named(settings)
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with (
                 os.fdopen(descriptor, "wb") as file,
                 tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
             ):
-                contents = _write(archive, settings, kind, copy, bundles, audits)
+                contents = _write(archive, settings, kind, copy, bundles, audits, live)
         with unfinished.open("rb") as written:
             os.fsync(written.fileno())
         unfinished.replace(target)
@@ -92,12 +94,18 @@ def _write(
     database: Path,
     bundles: list[str],
     audits: list[str],
+    live: list[str],
 ) -> Contents:
     files = size = 0
     head = {"version": 1, "tool": f"lenswatch {lenswatch.__version__}", "database": kind}
     _add_json(archive, _HEAD, {**head, "made_at": now().isoformat()})
     size += _add(archive, database, _DATABASE[kind])
-    for folder, names in ((settings.evidence, bundles), (settings.reports, audits)):
+    stored = [] if settings.evidence_url else bundles
+    for folder, names in (
+        (settings.evidence, stored),
+        (settings.reports, audits),
+        (settings.live, live),
+    ):
         for name in names:
             for path in _files(folder / name):
                 try:
@@ -111,21 +119,23 @@ def _write(
     return contents
 
 
-def _named(settings: Settings) -> tuple[list[str], list[str]]:
-    """Bundles and audits that have files."""
+def _named(settings: Settings) -> tuple[list[str], list[str], list[str]]:
+    """Bundles and audits that have files, and deployments with flows that wait."""
     database = Database(settings.sqlalchemy_url)
     try:
         with database.read() as session:
             bundles = session.scalars(select(Bundle.id).where(Bundle.deleted_at.is_(None)))
             audits = session.scalars(select(Audit.id).where(Audit.state == State.SUCCEEDED.value))
-            return sorted(bundles), sorted(audits)
+            waiting = select(FlowDelivery.deployment_id).where(FlowDelivery.bundle_id.is_(None))
+            live = session.scalars(waiting.distinct())
+            return sorted(bundles), sorted(audits), sorted(live)
     finally:
         database.close()
 
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and path.suffix != ".partial":
             yield path
 
 
@@ -214,7 +224,7 @@ def restore(settings: Settings, source: Path) -> Contents:
         if kind != make_url(settings.sqlalchemy_url).get_backend_name():
             raise UsageError(f"the backup is of a {kind} database: name one with --database")
         settings.make_directories()
-        for part in (settings.evidence, settings.reports):
+        for part in (settings.evidence, settings.reports, settings.live):
             if (folder / part.name).is_dir():
                 part.rmdir()
                 (folder / part.name).replace(part)
@@ -295,7 +305,11 @@ def _settle(settings: Settings) -> tuple[int, int]:
             session.execute(delete(Upload).where(Upload.bundle_id.is_(None)))
             session.execute(delete(BrowserSession))
             kept = set(session.scalars(select(Bundle.id).where(Bundle.deleted_at.is_(None))))
-            gone = {name for name in kept if not (settings.evidence / name).is_dir()}
+            gone = (
+                set()
+                if settings.evidence_url
+                else {name for name in kept if not (settings.evidence / name).is_dir()}
+            )
             for name in gone:
                 session.execute(update(Bundle).where(Bundle.id == name).values(deleted_at=now()))
             for path in settings.evidence.iterdir():

@@ -8,12 +8,13 @@ which tenant and role its holder has. Nobody is made by a token: the tenant has 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import threading
 import time
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -47,14 +48,23 @@ class OidcSettings:
     tenant_claim: str = "lenswatch_tenant"
     role_claim: str = "lenswatch_role"
     vendor_claim: str = "lenswatch_vendor"
+    client_id: str = ""
+    """What the provider calls this service when people sign in to the pages; empty: keys only."""
+    client_secret: str = field(default="", repr=False)
+    """Empty for a public client: the proof of possession (PKCE) stands alone then."""
 
     def __post_init__(self) -> None:
-        address = urllib.parse.urlsplit(self.issuer)
-        local = address.hostname in ("localhost", "127.0.0.1", "::1")
-        if address.scheme != "https" and not (address.scheme == "http" and local):
+        if not _is_safe(self.issuer):
             raise UsageError("the OIDC issuer must be an https:// address")
         if not self.audience:
             raise UsageError("tokens of the OIDC issuer need an audience: set --oidc-audience")
+
+
+def _is_safe(address: str) -> bool:
+    """Whether nobody on the way can read along: https, or this machine."""
+    parts = urllib.parse.urlsplit(address)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme == "https" or (parts.scheme == "http" and local)
 
 
 class Verifier:
@@ -65,9 +75,14 @@ class Verifier:
         self._lock = threading.Lock()
         self._keys: dict[str, jwt.PyJWK] = {}
         self._asked = -_KEYS_SECONDS
+        self._endpoints: dict[str, str] = {}
 
-    def principal(self, database: Database, token: str) -> Principal | None:
+    def principal(
+        self, database: Database, token: str, *, audience: str = "", nonce: str = ""
+    ) -> Principal | None:
         """The holder of a token, or None for one that is not valid here.
+
+        An ID token of a sign-in is for another ``audience`` and holds the ``nonce`` of its begin.
 
         Raises ApiProblem 403 for a valid token that names no tenant or role, and 503 where the
         issuer's keys cannot be fetched.
@@ -82,14 +97,30 @@ class Verifier:
                 token,
                 key,
                 algorithms=_ALGORITHMS,
-                audience=self._settings.audience,
+                audience=audience or self._settings.audience,
                 issuer=self._settings.issuer,
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "iss", "aud"]},
             )
         except jwt.PyJWTError:
             return None
+        if nonce and not hmac.compare_digest(str(claims.get("nonce", "")), nonce):
+            return None
         return self._holder(database, claims)
+
+    def endpoint(self, name: str) -> str:
+        """An address that the provider publishes, such as ``token_endpoint``.
+
+        Raises ApiProblem 503 where it publishes none, or does not answer.
+        """
+        with self._lock:
+            if name not in self._endpoints:
+                self._keys = self._fetch()
+                self._asked = time.monotonic()
+        try:
+            return self._endpoints[name]
+        except KeyError:
+            raise _unavailable() from None
 
     def _holder(self, database: Database, claims: dict[str, Any]) -> Principal:
         wanted = self._settings
@@ -133,14 +164,23 @@ class Verifier:
                 raise ValueError
             found = jwt.PyJWKSet.from_dict(_get(str(about["jwks_uri"])))
         except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError):
-            raise ApiProblem(
-                503,
-                "The keys of the identity provider cannot be fetched now. Try again later, or use "
-                "an API key.",
-                headers={"Retry-After": "30"},
-            ) from None
+            raise _unavailable() from None
+        self._endpoints = {
+            name: address
+            for name in ("authorization_endpoint", "token_endpoint")
+            if _is_safe(address := str(about.get(name, "")))
+        }
         # a symmetric key here would let anybody who can read it sign
         return {key.key_id: key for key in found.keys if key.key_id and key.key_type != "oct"}
+
+
+def _unavailable() -> ApiProblem:
+    return ApiProblem(
+        503,
+        "The keys of the identity provider cannot be fetched now. Try again later, or use an API "
+        "key.",
+        headers={"Retry-After": "30"},
+    )
 
 
 def _get(address: str) -> dict[str, Any]:

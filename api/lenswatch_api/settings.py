@@ -59,6 +59,8 @@ class Settings:
     """SQLAlchemy URL; empty means SQLite inside ``data``."""
     evidence_url: str = ""
     """``s3://bucket/prefix`` of the storage for evidence; empty means inside ``data``."""
+    live_scope: Path | None = None
+    """File with the networks in which audits may ask live devices; None for none at all."""
     parallel_audits: int = 1
     """Audits that run at the same time."""
     audit_threads: int = 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 import tarfile
 import time
 import zipfile
@@ -21,6 +22,10 @@ from lenswatch_api.settings import Limits, Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT = b"name: Rivertown\njurisdiction: DE\n"
+
+
+IPFIX = struct.pack(">HHIII", 10, 24, 1_700_000_000, 0, 1) + struct.pack(">HHHH", 3, 8, 0, 0)
+"""A message with an empty set."""
 
 
 def make_zip(files: dict[str, bytes]) -> bytes:

@@ -6,8 +6,9 @@ import schemathesis
 from hypothesis import strategies as st
 
 from lenswatch_api.bundles.endpoints import ARCHIVE_TYPES
+from lenswatch_api.ingest.capture import BATCH
 from lenswatch_api.uploads.endpoints import PIECE
-from tests.api.conftest import bundle, make_tar
+from tests.api.conftest import IPFIX, bundle, make_tar
 
 _ARCHIVES = st.sampled_from(
     [bundle(), bundle(findings=3), make_tar({"city/deployment.yaml": b"name: x\n"})]
@@ -16,3 +17,4 @@ _ARCHIVES = st.sampled_from(
 for media_type in ARCHIVE_TYPES:
     schemathesis.openapi.media_type(media_type, _ARCHIVES)
 schemathesis.openapi.media_type(PIECE, st.binary(max_size=20))
+schemathesis.openapi.media_type(BATCH, st.sampled_from([(24).to_bytes(2, "big") + IPFIX]))

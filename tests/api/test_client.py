@@ -11,7 +11,7 @@ import tempfile
 import time
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,8 @@ def _argument(name: str, kind: Any) -> Any:
         return 1
     if kind is bytes:
         return b"x"
+    if typing.get_origin(kind) is Sequence:
+        return [b"x"]
     if kind is str:
         return "report.html"
     example = next(k for k in (*typing.get_args(kind), kind) if isinstance(k, type))

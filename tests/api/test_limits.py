@@ -18,6 +18,7 @@ from lenswatch.errors import PolicyError
 from lenswatch_api.middleware import BodyLimit
 from lenswatch_api.packs.service import read_all
 from tests.api.conftest import (
+    IPFIX,
     bundle,
     make_zip,
     new_deployment,
@@ -188,3 +189,13 @@ def test_a_large_json_body_is_refused(tmp_path: Path) -> None:
     with running(tmp_path / "data") as client:
         answer = client.post("/api/v1/deployments", content=b"[" * 2_000_000)
         assert answer.status_code == 413
+
+
+def test_the_quota_counts_flows_that_wait(tmp_path: Path) -> None:
+    with running(tmp_path / "data", limits={"tenant_bytes": 120}) as client:
+        url = f"/api/v1/deployments/{new_deployment(client)}/flows"
+        statuses = [
+            client.post(url, params={"exporter": "10.0.0.1"}, content=IPFIX).status_code
+            for _ in range(3)
+        ]
+        assert statuses == [201, 413, 413]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import secrets
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +36,7 @@ class Issuer:
         self.published = ["rsa", "ec"]
         self.asked = 0
         self.answers = True
+        self.codes: dict[str, Any] = {}
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,6 +46,13 @@ class Issuer:
                 self.send_response(200 if issuer.answers else 503)
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def do_POST(self) -> None:
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                status, answer = issuer.exchange(dict(urllib.parse.parse_qsl(form)))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -61,7 +73,36 @@ class Issuer:
                     for name in self.published
                 ]
             }
-        return {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        return {
+            "issuer": self.url,
+            "jwks_uri": f"{self.url}/keys",
+            "authorization_endpoint": f"{self.url}/authorize?from=here",
+            "token_endpoint": f"{self.url}/token",
+        }
+
+    def vouch(self, address: str, **changes: Any) -> dict[str, str]:
+        """What a browser brings back that was sent to ``address``: the holder signed in."""
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
+        code = secrets.token_urlsafe(8)
+        self.codes[code] = (query, changes)
+        return {"state": query["state"], "code": code}
+
+    def exchange(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """A code for a token: once, for whoever has the secret of its begin."""
+        query, changes = self.codes.pop(form.get("code", ""), ({}, {}))
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        right = (
+            query.get("code_challenge") == challenge
+            and query["code_challenge_method"] == "S256"
+            and query["redirect_uri"] == form["redirect_uri"]
+            and query["client_id"] == form["client_id"] == "pages"
+            and form.get("client_secret") == "hush"
+        )
+        if not right:
+            return 400, {"error": "invalid_grant"}
+        claims = {"aud": "pages", "nonce": query["nonce"], **changes}
+        return 200, {"id_token": self.token(**claims), "token_type": "Bearer"}
 
     def token(self, key: str = "rsa", algorithm: str = "RS256", **changes: Any) -> str:
         claims = {

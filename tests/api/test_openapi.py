@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from lenswatch_api.authorization import SCOPES, Role, Scope
 from lenswatch_api.keys.service import FIRST_TENANT, make_key
-from tests.api.conftest import bundle, inventory, new_deployment, upload
+from tests.api.conftest import IPFIX, bundle, inventory, new_deployment, upload
 from tests.lenswatch.attest.statements import certificate
 
 _METHODS = ("get", "post", "put", "patch", "delete", "head")
@@ -171,6 +171,9 @@ def test_another_tenant_sees_nothing(client: TestClient, things: dict[str, str])
             headers = {**stranger, "Content-Type": "application/zip", "Upload-Length": "10"}
             if (example := _example(client, operation)) is not None:
                 content, headers["Content-Type"] = json.dumps(example).encode(), "application/json"
+            if method == "post" and path.endswith("/flows"):
+                url, content = f"{url}?exporter=10.0.0.1", IPFIX
+                headers["Content-Type"] = "application/octet-stream"
             if method == "patch":
                 headers |= {
                     "Upload-Offset": "0",

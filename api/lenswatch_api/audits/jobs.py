@@ -26,6 +26,7 @@ from pathlib import Path
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
+from lenswatch.evidence.live_scope import confinement
 from lenswatch_api.audits import attempts
 from lenswatch_api.audits.job import Job
 from lenswatch_api.audits.state import State
@@ -70,6 +71,7 @@ class Jobs:
         self._settings = settings
         self._database = database
         self._metrics = metrics
+        self._confinement = confinement(settings.live_scope)
         self._stopping = threading.Event()
         self._idle = threading.Condition()
         self._attempts = 0
@@ -192,6 +194,8 @@ class Jobs:
             # -P: nothing is imported from the working directory
             [sys.executable, "-P", "-m", "lenswatch_api.audits.worker"],
             cwd=self._settings.spool,
+            # evidence is somebody else's: it must not choose whom this machine talks to
+            env=os.environ | self._confinement,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # what libraries print while decoding may quote evidence

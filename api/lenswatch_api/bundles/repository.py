@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lenswatch_api.paging import PageQuery, newest_first
-from lenswatch_api.tables import Audit, Bundle
+from lenswatch_api.tables import Audit, Bundle, FlowDelivery
 
 
 def find(session: Session, tenant_id: str, bundle_id: str) -> Bundle | None:
@@ -27,13 +27,18 @@ def page(
 
 
 def kept_bytes(session: Session, tenant_id: str) -> int:
-    """Unpacked size of all evidence that the tenant keeps."""
-    total = session.scalar(
+    """Unpacked size of all evidence that the tenant keeps, flows that wait for a bundle too."""
+    bundles = session.scalar(
         select(func.coalesce(func.sum(Bundle.bytes), 0)).where(
             Bundle.tenant_id == tenant_id, Bundle.deleted_at.is_(None)
         )
     )
-    return int(total or 0)
+    waiting = session.scalar(
+        select(func.coalesce(func.sum(FlowDelivery.bytes), 0)).where(
+            FlowDelivery.tenant_id == tenant_id, FlowDelivery.bundle_id.is_(None)
+        )
+    )
+    return int(bundles or 0) + int(waiting or 0)
 
 
 def is_audited_now(session: Session, bundle_id: str) -> bool:

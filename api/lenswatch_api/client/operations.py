@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar, cast
@@ -28,6 +28,8 @@ from lenswatch_api.client.transport import PREFIX, Transport, events
 from lenswatch_api.comparisons.schemas import Comparison, ComparisonQuery
 from lenswatch_api.deployments.schemas import Deployment, NewDeployment
 from lenswatch_api.findings.schemas import Finding, FindingQuery, Score, VerdictCounts
+from lenswatch_api.ingest.capture import BATCH
+from lenswatch_api.ingest.schemas import Exporter, FlowDelivery, NewFlowBundle
 from lenswatch_api.keys.schemas import Key, NewKey, NewKeySecret
 from lenswatch_api.operations.schemas import Access, Health, Readiness
 from lenswatch_api.packs.schemas import Pack
@@ -176,6 +178,36 @@ class Client:
         )
         made: str | None = answer.headers.get("Lenswatch-Bundle-Id")
         return made
+
+    def deliver_flows(
+        self,
+        deployment_id: str,
+        messages: Sequence[bytes],
+        exporter: Exporter,
+        *,
+        idempotency_key: str | None = None,
+    ) -> FlowDelivery:
+        """Deliver export messages of a router, each as it was sent; 1 MiB together."""
+        framed = b"".join(len(message).to_bytes(2, "big") + message for message in messages)
+        return self._transport.make(
+            FlowDelivery,
+            f"{PREFIX}/deployments/{deployment_id}/flows",
+            framed,
+            query=exporter,
+            media_type=BATCH,
+            idempotency_key=idempotency_key,
+        )
+
+    def list_flows(self, deployment_id: str, query: PageQuery | None = None) -> Page[FlowDelivery]:
+        """Deliveries of flow exports, newest first."""
+        return self._page(Page[FlowDelivery], f"/deployments/{deployment_id}/flows", query)
+
+    def bundle_flows(
+        self, deployment_id: str, wanted: NewFlowBundle, *, idempotency_key: str | None = None
+    ) -> Bundle:
+        """Make a bundle of the flows that wait."""
+        path = f"{PREFIX}/deployments/{deployment_id}/flows/bundle"
+        return self._transport.make(Bundle, path, wanted, idempotency_key=idempotency_key)
 
     # -- audits ------------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ class Transport:
         path: str,
         body: BaseModel | bytes,
         *,
+        query: BaseModel | None = None,
         media_type: str = "application/json",
         idempotency_key: str | None = None,
     ) -> Answer:
@@ -109,7 +110,7 @@ class Transport:
             "Content-Type": media_type,
             "Idempotency-Key": idempotency_key or str(uuid.uuid4()),
         }
-        made: Answer = self._read(kind, self.send("POST", path, None, content, headers))
+        made: Answer = self._read(kind, self.send("POST", path, query, content, headers))
         return made
 
     def send(

@@ -141,6 +141,7 @@ def page(
             if principal is None
             else {scope.value for scope in principal.scopes},
             path=request.url.path,
+            sign_on=request.app.state.sign_on is not None,
             **values,
         )
     )

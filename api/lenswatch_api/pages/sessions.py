@@ -45,4 +45,5 @@ class MayRead:
 DeploymentsVisitor = Annotated[Principal, Depends(MayRead(Scope.DEPLOYMENTS_READ))]
 AuditsVisitor = Annotated[Principal, Depends(MayRead(Scope.AUDITS_READ))]
 FindingsVisitor = Annotated[Principal, Depends(MayRead(Scope.FINDINGS_READ))]
+CertificatesVisitor = Annotated[Principal, Depends(MayRead(Scope.CERTIFICATES_READ))]
 ScoresVisitor = Annotated[Principal, Depends(MayRead(Scope.SCORES_READ))]

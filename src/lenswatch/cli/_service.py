@@ -25,6 +25,15 @@ DatabaseOption = Annotated[
         show_envvar=True,
     ),
 ]
+EvidenceOption = Annotated[
+    str,
+    typer.Option(
+        "--evidence",
+        help="s3://BUCKET/PREFIX of the storage for evidence; credentials and endpoint are in the "
+        "environment (AWS_...). Empty: in the data directory.",
+        envvar="LENSWATCH_EVIDENCE",
+    ),
+]
 
 
 def data_directory(chosen: Path | None) -> Path:

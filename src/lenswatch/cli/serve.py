@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lenswatch.cli._service import DatabaseOption, DataOption, data_directory
+from lenswatch.cli._service import DatabaseOption, DataOption, EvidenceOption, data_directory
 
 
 def serve(
@@ -53,6 +55,23 @@ def serve(
             help="What its tokens must have as audience.", envvar="LENSWATCH_OIDC_AUDIENCE"
         ),
     ] = "",
+    oidc_client_id: Annotated[
+        str,
+        typer.Option(
+            help="What the provider calls this service when people sign in to the pages; its "
+            "secret is in LENSWATCH_OIDC_CLIENT_SECRET. Empty: API keys only.",
+            envvar="LENSWATCH_OIDC_CLIENT_ID",
+        ),
+    ] = "",
+    evidence: EvidenceOption = "",
+    live_scope: Annotated[
+        Path | None,
+        typer.Option(
+            "--live-scope",
+            help="YAML file with the networks in which audits may ask live devices. Without: none.",
+            envvar="LENSWATCH_LIVE_SCOPE",
+        ),
+    ] = None,
     new_admin_key: Annotated[
         bool,
         typer.Option(
@@ -99,7 +118,16 @@ def serve(
             parallel_audits=parallel_audits,
             audit_threads=threads,
             secure_cookies=behind_https,
-            oidc=OidcSettings(oidc_issuer, oidc_audience) if oidc_issuer else None,
+            oidc=OidcSettings(
+                oidc_issuer,
+                oidc_audience,
+                client_id=oidc_client_id,
+                client_secret=os.environ.get("LENSWATCH_OIDC_CLIENT_SECRET", ""),
+            )
+            if oidc_issuer
+            else None,
+            evidence_url=evidence,
+            live_scope=live_scope,
             limits=limits_from_environment(),
         ),
         host=host,

@@ -16,7 +16,6 @@ import base64
 import hashlib
 import os
 import secrets
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from xml.sax.saxutils import escape
 
 from lenswatch.documents import read_document
 from lenswatch.errors import EvidenceError
+from lenswatch.evidence.live_scope import opener
 from lenswatch.evidence.recordings.artefacts import StoreReading
 from lenswatch.model import sentence
 
@@ -129,14 +129,7 @@ def _device(url: str, user: str, described: str) -> Iterator[tuple[str, bytes]]:
         yield described, _call(addresses[_MEDIA2], user, f'<GetMasks xmlns="{_MEDIA2}"/>')
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead to a host outside the scope."""
-
-    def redirect_request(self, *_arguments: object, **_keywords: object) -> None:
-        """Follow none."""
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+_OPENER = opener()
 
 
 def _call(url: str, user: str, body: str) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lenswatch.errors import EvidenceError
+from lenswatch.evidence.live_scope import refuse_if_confined
 from lenswatch.evidence.recordings.index import StoreDeclaration
 from lenswatch.evidence.recordings.sql import AllowList, Only, RowSource, check_allowed
 from lenswatch.model import sentence
@@ -44,6 +45,7 @@ def open_mysql(store: StoreDeclaration, allowed: AllowList) -> Iterator[RowSourc
     if unix_socket and not Path(unix_socket).is_socket():
         raise _refused(store, FileNotFoundError())  # PyMySQL would leave its own socket open
     try:
+        refuse_if_confined()
         connection = pymysql.connect(
             host=url.hostname or "localhost",
             port=url.port or 3306,
@@ -141,6 +143,7 @@ def open_postgresql(store: StoreDeclaration, allowed: AllowList) -> Iterator[Row
     except ImportError:
         raise _missing("postgresql") from None
     try:
+        refuse_if_confined()
         connection = psycopg.connect(
             store.database,
             password=os.environ.get(PASSWORD_VARIABLE) or None,

@@ -1,0 +1,1 @@
+"""Live flow exports: taken from routers' collectors, kept, and made into bundles."""
