@@ -14,6 +14,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -197,38 +198,106 @@ def write_mediamtx(store: Store) -> Written:
 
 
 _MOONFIRE = """
-create table meta (uuid blob not null check (length(uuid) = 16), max_signal_changes integer
-  check (max_signal_changes >= 0));
+create table meta (uuid blob not null check (length(uuid) = 16), config text);
 create table version (id integer primary key, unix_time integer not null, notes text);
 create table open (id integer primary key, uuid blob unique not null check (length(uuid) = 16),
-  start_time_90k integer, end_time_90k integer, duration_90k integer, boot_uuid blob);
+  start_time_90k integer, end_time_90k integer, duration_90k integer,
+  boot_uuid check (length(boot_uuid) = 16));
 create table sample_file_dir (id integer primary key, config text not null,
   uuid blob unique not null check (length(uuid) = 16),
   last_complete_open_id integer references open (id));
-create table camera (id integer primary key, uuid blob unique not null, short_name text not null,
+create table camera (id integer primary key,
+  uuid blob unique not null check (length(uuid) = 16), short_name text not null,
   config text not null);
 create table stream (id integer primary key, camera_id integer not null references camera (id),
-  sample_file_dir_id integer references sample_file_dir (id), type text not null,
-  config text not null, cum_recordings integer not null,
-  cum_media_duration_90k integer not null, cum_runs integer not null, unique (camera_id, type));
-create table video_sample_entry (id integer primary key, width integer not null,
-  height integer not null, rfc6381_codec text not null, data blob not null,
-  pasp_h_spacing integer not null default 1, pasp_v_spacing integer not null default 1);
+  sample_file_dir_id integer references sample_file_dir (id),
+  type text not null check (type in ('main', 'sub', 'ext')), config text not null,
+  cum_recordings integer not null check (cum_recordings >= 0),
+  cum_media_duration_90k integer not null check (cum_media_duration_90k >= 0),
+  cum_runs integer not null check (cum_runs >= 0), unique (camera_id, type));
+create table video_sample_entry (id integer primary key, width integer not null check (width > 0),
+  height integer not null check (height > 0), rfc6381_codec text not null,
+  data blob not null check (length(data) > 86), pasp_h_spacing integer not null default 1,
+  pasp_v_spacing integer not null default 1);
 create table recording (composite_id integer primary key,
   open_id integer not null references open (id), stream_id integer not null references stream (id),
-  run_offset integer not null, flags integer not null, sample_file_bytes integer not null,
-  start_time_90k integer not null, prev_media_duration_90k integer not null,
-  prev_runs integer not null, wall_duration_90k integer not null,
-  media_duration_delta_90k integer not null, video_samples integer not null,
-  video_sync_samples integer not null,
+  run_offset integer not null, flags integer not null,
+  sample_file_bytes integer not null check (sample_file_bytes > 0),
+  start_time_90k integer not null check (start_time_90k > 0),
+  prev_media_duration_90k integer not null check (prev_media_duration_90k >= 0),
+  prev_runs integer not null check (prev_runs >= 0), wall_duration_90k integer not null
+    check (wall_duration_90k >= 0 and wall_duration_90k < 5*60*90000),
+  media_duration_delta_90k integer not null,
+  video_samples integer not null check (video_samples > 0),
+  video_sync_samples integer not null check (video_sync_samples > 0),
   video_sample_entry_id integer references video_sample_entry (id), end_reason text,
   check (composite_id >> 32 = stream_id));
-create table recording_playback (composite_id integer primary key, video_index blob not null);
-create table recording_integrity (composite_id integer primary key, local_time_delta_90k integer,
+create index recording_cover on recording (stream_id, start_time_90k, open_id, wall_duration_90k,
+  media_duration_delta_90k, video_samples, video_sync_samples, video_sample_entry_id,
+  sample_file_bytes, run_offset, flags);
+create table recording_playback (composite_id integer primary key
+  references recording (composite_id), video_index blob not null check (length(video_index) > 0));
+create table recording_integrity (composite_id integer primary key
+  references recording (composite_id), local_time_delta_90k integer,
   local_time_since_open_90k integer, wall_time_delta_90k integer, sample_file_blake3 blob);
 create table garbage (sample_file_dir_id integer not null references sample_file_dir (id),
   composite_id integer not null, primary key (sample_file_dir_id, composite_id)) without rowid;
 """
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """A movie as Moonfire stores it: samples alone, described in the database."""
+
+    data: bytes
+    entry: bytes
+    """The avc1 box."""
+    codec: str
+    width: int
+    height: int
+    samples: int
+    keys: int
+    index: bytes
+    """Durations and sizes of the samples as variable-length integers (Moonfire design/schema.md)."""
+
+
+def _raw(movie: bytes, duration_90k: int) -> _Raw:
+    import av
+
+    at = movie.find(b"avc1", movie.find(b"stsd")) - 4
+    entry = movie[at : at + int.from_bytes(movie[at : at + 4], "big")]
+    parameters = entry[entry.find(b"avcC") + 5 :][:3]
+    with av.open(io.BytesIO(movie)) as box:
+        size = box.streams.video[0].width, box.streams.video[0].height
+        packets = [packet for packet in box.demux(video=0) if packet.size]
+        samples = [(bytes(packet), packet.is_keyframe) for packet in packets]
+    index, before, sizes = bytearray(), 0, {True: 0, False: 0}
+    for k, (data, key) in enumerate(samples):
+        lasts = duration_90k * (k + 1) // len(samples) - duration_90k * k // len(samples)
+        index += _varint(_zigzag(lasts - before) << 1 | key)
+        index += _varint(_zigzag(len(data) - sizes[key]))
+        before, sizes[key] = lasts, len(data)
+    return _Raw(
+        b"".join(data for data, _ in samples),
+        entry,
+        f"avc1.{parameters.hex()}",
+        *size,
+        len(samples),
+        sum(key for _, key in samples),
+        bytes(index),
+    )
+
+
+def _zigzag(value: int) -> int:
+    return value << 1 if value >= 0 else (-value << 1) - 1
+
+
+def _varint(value: int) -> bytes:
+    parts = []
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])
 
 
 def write_moonfire(store: Store) -> Written:
@@ -241,7 +310,7 @@ def write_moonfire(store: Store) -> Written:
     with database:
         database.executescript(_MOONFIRE)
         identity = hashlib.sha256(store.id.encode()).digest()[:16]
-        database.execute("insert into meta values (?, 100000)", (identity,))
+        database.execute("insert into meta values (?, '{}')", (identity,))
         database.execute(
             "insert into version values (7, ?, 'simulated')", (int(store.as_of.timestamp()),)
         )
@@ -250,17 +319,19 @@ def write_moonfire(store: Store) -> Written:
             "insert into sample_file_dir values (1, ?, ?, 1)",
             (json.dumps({"path": "/media/nvr/sample"}), identity),
         )
-        database.execute(
-            "insert into video_sample_entry values (1, 320, 180, 'avc1.640015', ?, 1, 1)", (b"",)
-        )
         for number, (node_id, sample) in enumerate(store.cameras.items(), start=1):
             begins = sorted(segments(store) + export_begins(store))
+            raw = _raw(sample, round(length * 90_000))
+            database.execute(
+                "insert into video_sample_entry values (?, ?, ?, ?, ?, 1, 1)",
+                (number, raw.width, raw.height, raw.codec, raw.entry),
+            )
             key = hashlib.sha256(node_id.encode()).digest()[:16]
             config = json.dumps({"description": "simulated"})
             database.execute(
                 "insert into camera values (?, ?, ?, ?)", (number, key, _short(node_id), config)
             )
-            keep = round(store.setting_hours / store.segment_hours) * len(sample)
+            keep = round(store.setting_hours / store.segment_hours) * len(raw.data)
             database.execute(
                 "insert into stream values (?, ?, 1, 'main', ?, ?, ?, ?)",
                 (
@@ -275,18 +346,24 @@ def write_moonfire(store: Store) -> Written:
             for k, begin in enumerate(begins):
                 composite = number << 32 | k
                 end = begin + timedelta(seconds=length)
-                _place(store.folder / "sample" / f"{composite:016x}", sample, end)
+                _place(store.folder / "sample" / f"{composite:016x}", raw.data, end)
                 database.execute(
-                    "insert into recording values (?,1,?,0,0,?,?,?,?,?,0,3,1,1,null)",
+                    "insert into recording values (?,1,?,0,0,?,?,?,?,?,0,?,?,?,null)",
                     (
                         composite,
                         number,
-                        len(sample),
+                        len(raw.data),
                         int(begin.timestamp() * 90_000),
                         k * int(length * 90_000),
                         k,
                         int(length * 90_000),
+                        raw.samples,
+                        raw.keys,
+                        number,
                     ),
+                )
+                database.execute(
+                    "insert into recording_playback values (?, ?)", (composite, raw.index)
                 )
                 count += 1
     database.close()
