@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 
-from lenswatch_api.authentication import requires
+from lenswatch_api.authentication import authenticate_directly, requires
 from lenswatch_api.authorization import Principal, Scope
-from lenswatch_api.conditional import NOT_MODIFIED, Condition
+from lenswatch_api.conditional import NOT_MODIFIED, Condition, Conditional, IfNoneMatch
 from lenswatch_api.dependencies import State
 from lenswatch_api.findings import service
 from lenswatch_api.findings.schemas import Finding, FindingQuery, Score, VerdictCounts
@@ -20,14 +24,51 @@ from lenswatch_api.problems import errors
 router = APIRouter(prefix="/audits/{audit_id}", tags=["results"])
 
 Reader = Annotated[Principal, requires(Scope.FINDINGS_READ)]
-_reading = CapacityLimiter(2)
+Value = TypeVar("Value")
+
+_reading = CapacityLimiter(3)
 """Pages are a matter of a millisecond: more at once would only wait for each other."""
 ScoreReader = Annotated[Principal, requires(Scope.SCORES_READ)]
 
 
-@router.get(
-    "/findings", response_model=Page[Finding], responses={**NOT_MODIFIED, **errors(404, 409)}
-)
+class _DirectRoute(APIRoute):
+    """Reads the request of :func:`list_findings` itself, by the same rules.
+
+    The description comes from the function, as everywhere. FastAPI's general way through its
+    dependencies took 0.4 of the 1.2 milliseconds that a page occupies the event loop.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route without the resolution of dependencies."""
+        return _read_request
+
+
+async def _read_request(request: Request) -> Response:
+    principal = await authenticate_directly(request, Scope.FINDINGS_READ)
+    tag = request.headers.get("if-none-match")
+    return await list_findings(
+        request.app.state.service,
+        principal,
+        _checked(_AUDIT_ID, request.path_params["audit_id"], "path", "audit_id"),
+        _checked(_QUERY, dict(request.query_params), "query"),
+        Conditional(Response(), _checked(_TAG, tag, "header", "If-None-Match")),
+    )
+
+
+_AUDIT_ID: TypeAdapter[str] = TypeAdapter(AuditId)
+_QUERY = TypeAdapter(FindingQuery)
+_TAG: TypeAdapter[str | None] = TypeAdapter(IfNoneMatch)
+
+
+def _checked(kind: TypeAdapter[Value], value: object, *place: str) -> Value:
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**item, "loc": (*place, *item["loc"])} for item in error.errors()]
+        ) from None
+
+
 async def list_findings(
     state: State,
     principal: Reader,
@@ -45,6 +86,15 @@ async def list_findings(
 
     text = await to_thread.run_sync(read, limiter=_reading)
     return Response(text, media_type="application/json", headers=condition.headers)
+
+
+router.add_api_route(
+    "/findings",
+    list_findings,
+    response_model=Page[Finding],
+    responses={**NOT_MODIFIED, **errors(404, 409)},
+    route_class_override=_DirectRoute,
+)
 
 
 @router.get("/verdicts", responses={**NOT_MODIFIED, **errors(404, 409)})

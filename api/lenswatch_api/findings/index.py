@@ -15,6 +15,7 @@ system may take back, not memory of the service.
 from __future__ import annotations
 
 import json
+import mmap
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -144,6 +145,7 @@ def _read(folder: Path) -> FindingsIndex | None:
     columns = {}
     # an empty file cannot be mapped
     mapped = np.memmap(folder / "findings.bin", np.uint8, "r") if number else np.zeros(0, np.uint8)
+    mapped[:: mmap.PAGESIZE].max(initial=0)  # read all of it now, in order, not page by page later
     end = 0
     for order in Order:
         for name, kind in content["types"].items():
