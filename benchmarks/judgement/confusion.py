@@ -48,6 +48,34 @@ class Matrix:
     """Why verdicts were withheld, by check; digits replaced, so that equal reasons meet."""
     wrong: list[str] = field(default_factory=list)
 
+    def __iadd__(self, other: Matrix) -> Matrix:
+        self.counts += other.counts
+        self.reasons += other.reasons
+        self.wrong += other.wrong
+        return self
+
+    @classmethod
+    def read(cls, file: Path) -> Matrix:
+        """As :meth:`write` wrote it."""
+        content = json.loads(file.read_text("utf-8"))
+        return cls(
+            collections.Counter({tuple(key): count for key, count in content["counts"]}),
+            collections.Counter({tuple(key): count for key, count in content["reasons"]}),
+            content["wrong"],
+        )
+
+    def write(self, file: Path) -> None:
+        """Keep it for a run that goes on later."""
+        content = {
+            "counts": list(self.counts.items()),
+            "reasons": list(self.reasons.items()),
+            "wrong": self.wrong,
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(content), "utf-8")
+        partial.replace(file)
+
     def add(self, scenario: str, seed: int, finding: Finding, truth: str) -> None:
         """Count one finding."""
         pack = finding.control.partition("/")[0]
@@ -126,14 +154,28 @@ class Truth:
         return stated
 
 
-def measure(scenarios: Sequence[str], seeds: Sequence[int], cameras: int) -> Matrix:
-    """Simulate and audit every scenario with every seed."""
+def measure(
+    scenarios: Sequence[str], seeds: Sequence[int], cameras: int, keep: Path | None = None
+) -> Matrix:
+    """Simulate and audit every scenario with every seed.
+
+    With a folder ``keep`` each city's verdicts are kept there, and a run that was broken off goes
+    on. Empty it when the program or the simulator changes.
+    """
     matrix = Matrix()
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("cities", total=len(scenarios) * len(seeds))
         for scenario, seed in itertools.product(scenarios, seeds):
-            with tempfile.TemporaryDirectory(prefix="confusion-") as folder:
-                _one(matrix, scenario, seed, cameras, Path(folder))
+            file = None if keep is None else keep / f"{scenario}-{seed}-{cameras}.json"
+            if file is not None and file.is_file():
+                matrix += Matrix.read(file)
+            else:
+                city = Matrix()
+                with tempfile.TemporaryDirectory(prefix="confusion-") as folder:
+                    _one(city, scenario, seed, cameras, Path(folder))
+                if file is not None:
+                    city.write(file)
+                matrix += city
             progress.advance(task)
     return matrix
 
@@ -211,10 +253,13 @@ def main() -> None:
     parser.add_argument("--scenario", action="append", help="only this one; may be repeated")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cameras", type=int, default=CAMERAS)
+    parser.add_argument("--keep", type=Path, help="folder that keeps each city's verdicts")
     parser.add_argument("--write", action="store_true", help="write docs/confusion.md")
     chosen = parser.parse_args()
     seeds = range(1, chosen.seeds + 1)
-    matrix = measure(chosen.scenario or sorted(list_scenarios()), seeds, chosen.cameras)
+    matrix = measure(
+        chosen.scenario or sorted(list_scenarios()), seeds, chosen.cameras, chosen.keep
+    )
     text = page(matrix, seeds, chosen.cameras)
     if chosen.write:
         DOCS.write_text(text, "utf-8")
