@@ -324,10 +324,11 @@ class _Content:
             "points": _("0 to 100 points"),
             "sample": _("Audit by sample"),
             "sample-intro": _(
-                "Not every camera was examined. The cameras were drawn at random by a public "
-                "number that nobody controls, after the inventory was committed to, and were "
-                "examined in the order of the draw. What a sample says about all cameras holds at "
-                "whatever camera the auditor stopped."
+                "Not every camera was examined. Which ones, and in which order, follows from "
+                "the inventory, a nonce and a random number, and was drawn again by this "
+                "audit. That the number is public, and was drawn after the commitment was "
+                "published, is for the reader to check: both stand below. What the sample "
+                "says about all cameras holds at whatever camera the auditor stopped."
             ),
             "claim": _("Claim"),
             "examined": _("Examined"),

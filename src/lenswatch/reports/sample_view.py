@@ -134,7 +134,11 @@ def draw(result: AuditResult, language: Language) -> list[tuple[str, str]]:
         (_("Public random number"), plan["randomness"]),
         (_("Seed"), plan["seed"]),
     ]
-    if sample.sensitivity < 1.0:
-        text = _("at least %(q)s") % {"q": percent(sample.sensitivity)}
-        rows.insert(2, (_("Bad cameras that the detector finds"), text))
+    rows.insert(2, (_("Bad cameras that the checks find"), _found(sample.sensitivity, language)))
     return rows
+
+
+def _found(sensitivity: float, language: Language) -> str:
+    if sensitivity == 1.0:
+        return language.gettext("all, which is assumed: the plan names no validated sensitivity")
+    return language.gettext("at least %(q)s") % {"q": language.percent(sensitivity)}
