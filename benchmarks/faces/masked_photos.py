@@ -112,7 +112,9 @@ def _groups(pictures: list[Picture]) -> list[int]:
 def as_jpeg(picture: Picture, quality: int) -> Picture:
     """What JPEG leaves of a picture."""
     coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1])
+    decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.ascontiguousarray(decoded[:, :, ::-1])
 
 
 def as_h264(picture: Picture, crf: int, frames: int = 1) -> Picture:

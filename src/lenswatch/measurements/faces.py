@@ -236,10 +236,10 @@ def measure_camera(
 
 
 def _measure_file(file: VideoFile, camera: _Camera, detector: Detector, mode: str) -> None:
-    looker = Looker(detector, mode)
     tracks: list[Track] = []
     masks: list[MaskTrack] = []
     with VideoReader(file.path, name=file.relative) as reader:
+        looker = Looker(detector, mode, still=reader.still)
         for frame in reader:
             look = looker.step(frame)
             if look is None:

@@ -71,9 +71,9 @@ def mutated(content: bytes, random: np.random.Generator) -> bytes:
 
 def look_through(path: Path) -> str:
     """Read and look at a file as an audit does: ``read`` or ``refused``; anything else raises."""
-    looker = Looker(SquareDetector(), "fast")
     try:
         with VideoReader(path, name=path.name) as reader:
+            looker = Looker(SquareDetector(), "fast", still=reader.still)
             for frame in reader:
                 looker.step(frame)
     except EvidenceError:

@@ -77,12 +77,14 @@ class FramesWriter:
         Raises :class:`EvidenceError` where it cannot be read.
         """
         live = "://" in name
-        looker = Looker(self._detector, self._mode, every_frame=self._every_frame)
         size = (0, 0)
         tracks: list[Track] = []
         masks: list[MaskTrack] = []
         source = name if live else Path(name)
         with VideoReader(source, name=_without_password(name), seconds=seconds) as reader:
+            looker = Looker(
+                self._detector, self._mode, every_frame=self._every_frame, still=reader.still
+            )
             started = False
             for frame in reader:
                 look = looker.step(frame)

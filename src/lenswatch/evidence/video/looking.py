@@ -31,6 +31,7 @@ from lenswatch.evidence.video.masking import (
 )
 from lenswatch.evidence.video.reader import Frame
 from lenswatch.evidence.video.search import fast_scale, look, search
+from lenswatch.evidence.video.still_masks import find_still_masks, kinds_under
 from lenswatch.evidence.video.tracking import Track, Tracker
 from lenswatch_kernels.boxes import Faces, no_faces, suppress
 from lenswatch_kernels.masks import block_size, blur_width
@@ -153,10 +154,14 @@ class Look:
 class Looker:
     """Decides frame by frame where to look, in the order of time."""
 
-    def __init__(self, detector: Detector, mode: str, *, every_frame: bool = False) -> None:
+    def __init__(
+        self, detector: Detector, mode: str, *, every_frame: bool = False, still: bool = False
+    ) -> None:
+        """``still``: there is one picture only, in which masks are looked for harder."""
         self.detector = detector
         self.mode = mode
         self.every_frame = every_frame
+        self.still = still
         self.effort = Effort()
         self.tracker = Tracker()
         self.threshold = detector.threshold
@@ -331,16 +336,21 @@ class Looker:
     ) -> Look:
         time = frame.time
         self._faces = found
-        kinds = judge(frame.luma, found)
+        seen = found if hints is None else suppress(_join([found, hints]), _OVERLAP)
+        still = None
+        if self.still and complete and not frame.damaged:
+            still = find_still_masks(frame.rgb(), frame.luma, found, seen)
+        kinds = judge(frame.luma, found) if still is None else kinds_under(found.boxes, still)
         bare = kinds == Kind.NONE
         self._hints.update(time, _choose(found, bare & (found.scores > self.threshold * _UNCLEAR)))
         faces = _choose(found, bare & (found.scores > self.threshold))
         if frame.damaged:
             # What a decoder makes up for lost data is smooth, blocky or grey: all that masks are.
             masks = Masks(found.boxes[:0], kinds[:0], np.zeros(0, np.bool_))
+        elif still is not None:
+            masks = still
         elif complete:
-            hints = found if hints is None else suppress(_join([found, hints]), _OVERLAP)
-            masks = find_masks(frame.luma, hints, judge(frame.luma, hints))
+            masks = find_masks(frame.luma, seen, judge(frame.luma, seen))
         else:
             masks = Masks(found.boxes[~bare], kinds[~bare], np.ones(int((~bare).sum()), np.bool_))
         ended, _ = self.tracker.update(time, faces)

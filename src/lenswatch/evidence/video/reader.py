@@ -113,6 +113,10 @@ class VideoReader:
         self.codec: str = context.name
         self.declared_frames: int = self._stream.frames
         """Frames that the container promises, 0 where it says nothing."""
+        self.still: bool = self._container.format.name.endswith("_pipe") or (
+            self.declared_frames == 1
+        )
+        """Whether it is a picture, or a clip that promises only one."""
         self.frames = 0
         self.seconds = 0.0
         """Time covered so far, the last frame's own duration included."""
