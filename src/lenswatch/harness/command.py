@@ -88,7 +88,7 @@ class CommandDevice:
         try:
             descriptors, fault = _receive(here)
             if not descriptors:
-                _end(process)
+                end(process)
                 return self._unwatched(session, f"this machine does not allow it ({fault})")
             wire = Wire(
                 descriptors[0],
@@ -99,17 +99,24 @@ class CommandDevice:
                 session.offset_s,
             )
             wire.start()
-            played = self._wait(process)
+            space = Path(f"/proc/{os.getpid()}/fd/{descriptors[1]}")
+            played = self._driven(process, session, space, authority.root)
             wire.stop()
         finally:
             here.close()
-            _end(process)
+            end(process)
         return replace(
             played,
             traffic_unmeasured="; ".join(wire.faults),
             address=DEVICE_ADDRESSES[0],
             names=tuple(sorted(names.asked.items())),
         )
+
+    def _driven(
+        self, process: subprocess.Popen[bytes], session: Session, space: Path, roots: Path
+    ) -> Played:
+        """The session itself: ``process`` is in the cage, ``space`` is the cage's network."""
+        return self._wait(process)
 
     def _unwatched(self, session: Session, why: str) -> Played:
         process = subprocess.Popen(  # noqa: S603
@@ -124,7 +131,7 @@ class CommandDevice:
         try:
             return replace(self._wait(process), traffic_unmeasured=why)
         finally:
-            _end(process)
+            end(process)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> Played:
         try:
@@ -201,7 +208,7 @@ def _receive(channel: socket.socket) -> tuple[list[int], str]:
         return [], "namespaces are not available"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End the device and all that it started."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)

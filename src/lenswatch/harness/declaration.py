@@ -21,7 +21,7 @@ from lenswatch.errors import EvidenceError
 PLACEHOLDERS = ("stimulus", "output", "home", "now", "device", "python")
 """What may stand in braces in ``run``."""
 
-OWN_KINDS = ("command",)
+OWN_KINDS = ("command", "container", "endpoints")
 """Kinds of device that come with lenswatch."""
 
 ADAPTERS = "lenswatch.devices"

@@ -67,6 +67,14 @@ def open_device(declaration: Declaration) -> Device:
         from lenswatch.harness.command import CommandDevice
 
         return CommandDevice(declaration)
+    if declaration.kind == "container":
+        from lenswatch.harness.container import ContainerDevice
+
+        return ContainerDevice(declaration)
+    if declaration.kind == "endpoints":
+        from lenswatch.harness.endpoints import EndpointDevice
+
+        return EndpointDevice(declaration)
     for entry in entry_points(group=ADAPTERS):
         if entry.name == declaration.kind:
             device: Device = entry.load()(declaration)

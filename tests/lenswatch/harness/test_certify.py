@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ from tests.lenswatch.attest import statements
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "devices"
 QUICK = ("cheat-first-face", "cheat-uploads")
+
+ELSEWHERE = """
+import lenswatch.harness.certify as certify
+from lenswatch.cli import main
+from lenswatch.harness.stimulus import Extent
+certify.SESSIONS = (Extent(pieces=2, honey=1), Extent(pieces=1, honey=1))
+main()
+"""
+"""The command in a process of its own, with sessions as short as those of this test."""
 
 pytestmark = [
     pytest.mark.system,
@@ -73,9 +84,23 @@ def test_from_declaration_to_a_certificate_that_is_repeated(
         device,
         "--json",
     ]
-    again = run(app, [*check, "--rerun"])
-    assert again.exit_code == 0, again.output
-    assert json.loads(again.output)["unchecked"] == ["whether it was revoked: give --revocations"]
+    again = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, *check, "--rerun"],
+        cwd=tmp_path,
+        env=os.environ
+        | {
+            "HOME": str(tmp_path / "home"),
+            "TMPDIR": str(tmp_path),
+            "LC_ALL": "C",
+            "TZ": "Pacific/Chatham",
+            "PYTHONHASHSEED": "77",
+            "OMP_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert json.loads(again.stdout)["unchecked"] == ["whether it was revoked: give --revocations"]
     other = check.copy()
     other[other.index(device)] = str(EXAMPLES / "good-mosaic.yaml")
     refused = run(app, other)
