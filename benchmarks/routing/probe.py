@@ -1,8 +1,9 @@
 """How often the probe finds an upload, and how often it cries wolf.
 
-``python -m benchmarks.routing.probe [--cameras N]``: simulated captures of ten minutes, encrypted,
-with twenty events, half of them with a face. Uploads of 15 to 90 kB come 0.5 to 5 s after a face,
-to a host of their own or to the one that also gets the live video, and one in twenty fails.
+``python -m benchmarks.routing.probe [--cameras N] [--streams N]``: simulated captures of ten
+minutes, encrypted, with twenty events, half of them with a face. Uploads of 15 to 90 kB come 0.5 to
+5 s after a face, to a host of their own or to the one that also gets the live video, and one in
+twenty fails. Pictures of the live video go out in packets of 1,400 octets, 0.05 to 3 ms apart.
 """
 
 from __future__ import annotations
@@ -32,7 +33,12 @@ def live(random: np.random.Generator) -> Packets:
     noise = np.exp(random.normal(0, random.uniform(0.02, 0.3), len(moments)))
     slow = 1 + random.uniform(0, 0.4) * np.sin(moments / random.uniform(10, 90))
     octets = size * np.where(key, 6, 0.8) * noise * slow
-    return moments, octets, np.zeros(len(moments), np.int64)
+    # pictures go out in packets, one right after the other or spread over the time to the next
+    packets = np.maximum(np.ceil(octets / 1400), 1).astype(np.int64)
+    apart = min(np.exp(random.uniform(np.log(5e-5), np.log(3e-3))), 0.8 / fps / packets.mean())
+    number = np.arange(packets.sum()) - np.repeat(np.cumsum(packets) - packets, packets)
+    moments = np.repeat(moments, packets) + number * apart
+    return moments, np.repeat(octets / packets, packets), np.zeros(len(moments), np.int64)
 
 
 def periodic(random: np.random.Generator) -> Packets:
@@ -76,12 +82,15 @@ def one(kind: str, seed: int) -> OnsetMeasurement:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cameras", type=int, default=300)
-    cameras = parser.parse_args().cameras
+    parser.add_argument("--cameras", type=int, default=400, help="Cameras that upload, of a kind.")
+    parser.add_argument("--streams", type=int, default=1000, help="Cameras that do not.")
+    parser.add_argument("--seed", type=int, default=0, help="Of the first camera.")
+    chosen = parser.parse_args()
     print("| upload | cameras | p < 0.01 | 95 % interval | told as face |\n|---|---|---|---|---|")
     for kind in ("apart", "same", "none"):
         began = time.perf_counter()
-        found = [one(kind, seed) for seed in range(cameras)]
+        cameras = chosen.streams if kind == "none" else chosen.cameras
+        found = [one(kind, chosen.seed + number) for number in range(cameras)]
         hits = sum(item.p_value < 0.01 for item in found)
         face = sum(item.trigger == "face" for item in found)
         interval = count_interval(hits, cameras)

@@ -1,10 +1,12 @@
 """Does a camera upload when a face appears? One capture, one stimulus log, no decryption.
 
-The traffic to each receiver is cut into bins and turned into ranks, so that one great transfer
-does not drown everything else. :mod:`lenswatch_kernels.onset` compares what follows the events
-with what follows the same gaps between events in another order. All receivers share one null
-distribution of their greatest response: the p-value of each already pays for having looked at all
-of them.
+The traffic to each receiver is cut into bins, in three ways: its octets, and how often it began to
+send after a long and after a short pause. Live video varies much in octets and little in rhythm: it
+sends picture after picture. An upload to the host that also gets the video drowns in the octets and
+shows in what begins between the pictures. All become ranks, so that one great transfer does not
+drown everything else. :mod:`lenswatch_kernels.onset` compares what follows the events with what
+follows the same gaps between events in another order. All series share one null distribution of
+their greatest response: the p-value of each already pays for having looked at all of them.
 """
 
 from __future__ import annotations
@@ -23,8 +25,16 @@ from lenswatch_kernels.onset import response
 DRAWS = 1999
 """Draws of the null distribution; the smallest possible p-value is 1 / (DRAWS + 1)."""
 
+_PAUSE_S = 0.005
+"""A long pause: longer than a camera takes between the packets of one picture, shorter than
+between two pictures."""
+
 FEWEST_EVENTS = 5
 """Below this no response, however clear, could be told from chance by the permutation of kinds."""
+
+
+_Series = NDArray[np.float64]
+"""Shape (series, bins)."""
 
 
 class Trigger(StrEnum):
@@ -46,7 +56,7 @@ class Receiver:
     receiver: int
     """Code of the receiver in the input."""
     p_value: float
-    """Corrected for lags and for the number of receivers."""
+    """Corrected for lags, for the ways of looking and for the number of receivers."""
     lag_s: float
     """Delay of the greatest response behind the event."""
     octets_per_event: float
@@ -104,24 +114,33 @@ def measure_onset(
         return _unobservable(reason, len(kept), seconds)
     codes, dense = np.unique(receiver, return_inverse=True)
     place = dense * bins + ((second - begin) / bin_s).astype(np.int64)
-    volume = np.asarray(np.bincount(place, weights=octets, minlength=len(codes) * bins), np.float64)
-    volume = volume.reshape(len(codes), bins)
+    count = len(codes)
+
+    def binned(places: NDArray[np.int64], weights: NDArray[np.float64] | None) -> _Series:
+        values = np.bincount(places, weights, count * bins)
+        return values.astype(np.float64).reshape(count, bins)
+
+    volume = binned(place, octets)
+    begun = [binned(place[packets], None) for packets in _beginnings(second, dense)]
+    series = np.concatenate([volume, *begun])
     random = np.random.default_rng(seed)
     at = np.array([int((event.second - begin) / bin_s) for event in kept], np.int64)
     draws = _moved(at, bins, random)
-    scores, lag = _responses(volume, at, draws, lags, window)
+    scores, lag = _responses(series, at, draws, lags, window)
     greatest = scores[:, 1:].max(axis=0)
     p_values = (1 + (greatest[None, :] >= scores[:, :1]).sum(axis=1)) / (DRAWS + 1)
+    # of the series of each receiver the one that reacts most
+    telling = scores[:, 0].reshape(-1, count).argmax(axis=0) * count + np.arange(count)
     receivers = tuple(
         sorted(
             (
                 Receiver(
                     int(codes[i]),
-                    float(p_values[i]),
-                    float(lag[i] * bin_s),
-                    _excess(volume[i], at + lag[i], window),
+                    float(p_values[telling[i]]),
+                    float(lag[telling[i]] * bin_s),
+                    _excess(volume[i], at + lag[telling[i]], window),
                 )
-                for i in range(len(codes))
+                for i in range(count)
             ),
             key=lambda item: (item.p_value, item.receiver),
         )
@@ -129,7 +148,7 @@ def measure_onset(
     best = int(np.argmin(p_values))
     p_value = float(p_values[best])
     faces = np.array([event.face for event in kept])
-    p_face = _p_face(volume[best], at + lag[best], window, faces, random)
+    p_face = _p_face(series[best], at + lag[best], window, faces, random)
     trigger = Trigger.NONE
     if p_value < significance:
         trigger = Trigger.EVENT
@@ -138,7 +157,7 @@ def measure_onset(
         elif (~faces).sum() >= FEWEST_EVENTS:
             # motion is the trigger only if events without a face bring a response by themselves
             others = _moved(at[~faces], bins, random)
-            alone, _ = _responses(volume[best : best + 1], at[~faces], others, lags, window)
+            alone, _ = _responses(series[best : best + 1], at[~faces], others, lags, window)
             p_motion = (1 + (alone[0, 1:] >= alone[0, 0]).sum()) / (DRAWS + 1)
             trigger = Trigger.MOTION if p_motion < significance else Trigger.EVENT
     return OnsetMeasurement(
@@ -161,25 +180,39 @@ def _unobservable(reason: str, events: int, seconds: float) -> OnsetMeasurement:
     return OnsetMeasurement(Trigger.NOT_OBSERVABLE, reason, 1.0, None, (), events, seconds)
 
 
+def _beginnings(
+    second: NDArray[np.float64], receiver: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Packets before which their receiver got none for a long pause, and for a short one.
+
+    The long pause is :data:`_PAUSE_S`; the short one, at most as long, is twice the usual time
+    between two packets to the receiver.
+    """
+    order = np.lexsort((second, receiver))
+    gap = np.diff(second[order], prepend=-np.inf)
+    first = np.diff(receiver[order], prepend=-1) != 0
+    gap[first] = np.inf
+    usual = np.array([np.median(part) for part in np.split(gap, np.flatnonzero(first)[1:])])
+    short = np.minimum(2.0 * usual, _PAUSE_S)[receiver[order]]
+    return order[gap > _PAUSE_S], order[gap > short]
+
+
 def _responses(
-    volume: NDArray[np.float64],
+    volume: _Series,
     events: NDArray[np.int64],
     draws: NDArray[np.int64],
     lags: int,
     window: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Standardised responses, shape (receivers, 1 + draws), the observed one first; its lags."""
+    """Standardised responses, shape (series, 1 + draws), the observed one first; its lags."""
     scores = np.empty((len(volume), len(draws) + 1))
     lag = np.empty(len(volume), np.int64)
-    still = np.zeros(1, np.int64)
+    every = np.concatenate([events[None, :], draws])
     for i, series in enumerate(volume):
         quick = _without_drift(rankdata(series), 2 * (window + lags))
-        found, at = response(quick, events, still, lags=lags, window=window)
-        null = np.array(
-            [response(quick, draw, still, lags=lags, window=window)[0][0] for draw in draws]
-        )
-        best = np.concatenate([found, null])
-        # a receiver that gets the same in every bin has no response at all
+        best, at = response(quick, every, lags=lags, window=window)
+        null = best[1:]
+        # what is the same in every bin has no response at all
         spread = float(null.std())
         scores[i] = (best - null.mean()) / spread if spread > 0 else 0.0
         lag[i] = at[0]

@@ -19,6 +19,14 @@ def stream(random: np.random.Generator, receiver: int = 0) -> Packets:
     return time, size * (1 + 0.3 * np.sin(time / 40)), np.full(len(time), receiver)
 
 
+def packets(time: NDArray[np.float64], size: NDArray[np.float64], apart: float) -> Packets:
+    """Pictures in packets of at most 1,400 octets, so many seconds apart."""
+    count = np.ceil(size / 1400).astype(np.int64)
+    number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    moments = np.repeat(time, count) + number * apart
+    return moments, np.repeat(size / count, count), np.zeros(len(moments), np.int64)
+
+
 def bursts(
     random: np.random.Generator, at: NDArray[np.float64], octets: int, receiver: int
 ) -> Packets:
@@ -51,6 +59,20 @@ def triggers(kind: str, runs: int) -> list[Trigger]:
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         found.append(measure_onset(*columns, shown, seed=seed).trigger)
     return found
+
+
+@pytest.mark.parametrize("apart", [0.0001, 0.002])
+def test_an_upload_to_the_host_of_the_video_is_found(apart: float) -> None:
+    found = []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        moments, shown = events(random)
+        time, size, _ = stream(random)
+        with_face = moments[[event.face for event in shown]]
+        parts = [packets(time, size, apart), bursts(random, with_face, 24_000, 0)]
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        found.append(measure_onset(*columns, shown, seed=seed).p_value)
+    assert sum(p_value < 0.01 for p_value in found) >= 9
 
 
 @pytest.mark.parametrize("kind", ["face", "motion"])
