@@ -23,6 +23,7 @@ import lenswatch_api.operations.endpoints
 import lenswatch_api.packs.endpoints
 import lenswatch_api.plans.endpoints
 import lenswatch_api.reports.endpoints
+import lenswatch_api.suites.endpoints
 import lenswatch_api.tenants.endpoints
 import lenswatch_api.uploads.endpoints
 import lenswatch_api.views.endpoints
@@ -104,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         lenswatch_api.reports.endpoints,
         lenswatch_api.plans.endpoints,
         lenswatch_api.certificates.endpoints,
+        lenswatch_api.suites.endpoints,
         lenswatch_api.packs.endpoints,
         lenswatch_api.keys.endpoints,
         lenswatch_api.tenants.endpoints,

@@ -23,6 +23,8 @@ class Scope(StrEnum):
     PLANS_WRITE = "plans:write"
     CERTIFICATES_READ = "certificates:read"
     CERTIFICATES_WRITE = "certificates:write"
+    SUITES_READ = "suites:read"
+    SUITES_WRITE = "suites:write"
     KEYS_ADMIN = "keys:admin"
     ACCESS_LOG_READ = "access-log:read"
     TENANTS_ADMIN = "tenants:admin"
@@ -48,6 +50,7 @@ _READER = frozenset(
         Scope.REPORTS_READ,
         Scope.PLANS_READ,
         Scope.CERTIFICATES_READ,
+        Scope.SUITES_READ,
     }
 )
 _TESTER = _READER | {
@@ -57,6 +60,7 @@ _TESTER = _READER | {
     Scope.AUDITS_WRITE,
     Scope.PLANS_WRITE,
     Scope.CERTIFICATES_WRITE,
+    Scope.SUITES_WRITE,
 }
 
 SCOPES: dict[Role, frozenset[Scope]] = {
@@ -67,6 +71,7 @@ SCOPES: dict[Role, frozenset[Scope]] = {
             Scope.AUDITS_READ,
             Scope.FINDINGS_READ,
             Scope.CERTIFICATES_READ,
+            Scope.SUITES_READ,
         }
     ),
     Role.READER: _READER,

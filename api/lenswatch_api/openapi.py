@@ -40,6 +40,7 @@ def install(app: FastAPI) -> None:
                         {"name": "results", "description": "Findings, scores and reports."},
                         {"name": "plans", "description": "Audits by sample."},
                         {"name": "certificates", "description": "A register, and a check."},
+                        {"name": "suites", "description": "Benchmarks with ground truth."},
                         {"name": "keys", "description": "Who may do what."},
                         {"name": "tenants", "description": "Organisations that share the service."},
                         {"name": "operations", "description": "Running the service."},

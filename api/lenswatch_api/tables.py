@@ -243,6 +243,20 @@ class FlowDelivery(Base):
     bundle_id: Mapped[str | None] = mapped_column(ForeignKey("bundles.id"))
 
 
+class SuiteResult(Base):
+    """What a tool reached in a benchmark suite."""
+
+    __tablename__ = "suite_results"
+    __table_args__ = (UniqueConstraint("tenant_id", "digest"),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    content: Mapped[dict[str, Any]]
+    """The file of results."""
+    added_at: Mapped[datetime]
+
+
 class AccessRecord(Base):
     """Who touched which evidence, report or key. Triggers refuse updates and deletions."""
 

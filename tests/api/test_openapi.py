@@ -145,7 +145,10 @@ def test_what_removes_something_is_refused_too(client: TestClient, things: dict[
             assert answer.status_code == expected, f"{role} {method} {path}"
 
 
-_NO_LISTS = ("/api/v1/packs", "/api/v1/register", "/api/v1/register/consistency")
+_NO_LISTS = tuple(
+    f"/api/v1/{name}"
+    for name in ("packs", "suites", "suites/leaderboards", "register", "register/consistency")
+)
 """The same for everybody, or of the stranger's own register."""
 
 

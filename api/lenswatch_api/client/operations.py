@@ -36,6 +36,7 @@ from lenswatch_api.packs.schemas import Pack
 from lenswatch_api.paging import Page, PageQuery
 from lenswatch_api.plans.schemas import Draw, NewPlan, Plan, Stand, StandQuery
 from lenswatch_api.reports.schemas import Report
+from lenswatch_api.suites.schemas import Board, NewSuiteResult, Suite, SuiteResult
 from lenswatch_api.tenants.schemas import MadeTenant, NewTenant, Tenant
 from lenswatch_api.uploads.schemas import Upload
 from lenswatch_api.views.schemas import EndUse, Map, Retention, Sink
@@ -299,6 +300,22 @@ class Client:
     def prove_consistency(self, earlier: EarlierCheckpoint) -> ConsistencyProof:
         """Proof that the register continues an earlier checkpoint."""
         return self._page(ConsistencyProof, "/register/consistency", earlier)
+
+    def list_suites(self) -> list[Suite]:
+        """The benchmark suites that come with lenswatch."""
+        return self._get(list[Suite], "/suites")
+
+    def add_suite_result(self, wanted: NewSuiteResult) -> SuiteResult:
+        """Keep a result of ``lenswatch suite run``."""
+        return self._post(SuiteResult, "/suites/results", wanted)
+
+    def list_suite_results(self, query: PageQuery | None = None) -> Page[SuiteResult]:
+        """Results that are kept, newest first."""
+        return self._page(Page[SuiteResult], "/suites/results", query)
+
+    def list_leaderboards(self) -> list[Board]:
+        """Results ranked, one board for each set of cases."""
+        return self._get(list[Board], "/suites/leaderboards")
 
     # -- results -----------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ def plan(
     given with --plan.
     """
     from lenswatch.errors import UsageError
+    from lenswatch.scoring.planning import plan_sizes
 
     if (population is None) == (bundle is None):
         raise UsageError("give either --population or --bundle")
@@ -94,15 +95,17 @@ def plan(
     cameras = None if bundle is None else _cameras(bundle)
     if cameras is not None and not cameras:
         raise UsageError("the inventory has no camera")
-    content = _content(
-        population if cameras is None else len(cameras),
-        share,
-        level,
-        failures,
-        time_share,
-        reach_cost,
-        validated,
+    number = population if cameras is None else len(cameras)
+    assert number is not None
+    content = plan_sizes(
+        number,
         list(dict.fromkeys(control or ["core/face-captured"])),
+        share=share,
+        level=level,
+        failures=failures,
+        time_share=time_share,
+        reach_cost=reach_cost,
+        validated=_validated(validated),
     )
     if cameras is not None:
         content |= _drawn(cameras, content["sizes"][0]["any_time"], randomness, nonce)
@@ -128,85 +131,40 @@ def _cameras(bundle: Path) -> list[str]:
     return [str(inventory.node_id[row]) for row in inventory.cameras]
 
 
-def _content(
-    population: int | None,
-    share: float,
-    level: float,
-    failures: int,
-    time_share: float,
-    reach_cost: float,
-    validated: str,
-    controls: list[str],
-) -> dict[str, Any]:
-    from lenswatch.sampling import frames_to_rule_out, two_stage_plan
-    from lenswatch.sampling import plan as make_plan
-
-    assert population is not None
-    sensitivity, sample_level = _sensitivity(validated, level)
-    one = 1.0 - (1.0 - sample_level) / len(controls)
-    made = make_plan(population, share, one, failures=failures, sensitivity=sensitivity)
-    two = two_stage_plan(share, time_share, one, reach_cost=reach_cost, sensitivity=sensitivity)
-    return {
-        "population": population,
-        "share": share,
-        "level": level,
-        "sensitivity": sensitivity,
-        "sample_level": sample_level,
-        "controls": controls,
-        "sizes": [
-            {"failures": found, "any_time": any_time, "fixed": fixed}
-            for found, any_time, fixed in made.sizes
-        ],
-        "frames_for_one_camera": frames_to_rule_out(time_share, level),
-        "two_stage": {
-            "time_share": time_share,
-            "reach_cost": reach_cost,
-            "cameras": two.cameras,
-            "frames": two.frames,
-        },
-    }
-
-
-def _sensitivity(validated: str, level: float) -> tuple[float, float]:
-    """Lower bound on sensitivity, and the level that is left for the sample."""
+def _validated(text: str) -> tuple[int, int] | None:
+    """Bad cameras that the detector found, and was shown."""
     from lenswatch.errors import UsageError
-    from lenswatch.sampling import sensitivity_bound
 
-    if not validated:
-        return 1.0, level
-    found, slash, shown = validated.partition("/")
+    if not text:
+        return None
+    found, slash, shown = text.partition("/")
     if not (slash and found.isdecimal() and shown.isdecimal() and int(shown) >= int(found)):
         raise UsageError("--validated is FOUND/SHOWN, such as 290/300")
-    error = 1.0 - level
     if int(found) == 0:
         raise UsageError("a detector that found none of the bad cameras can certify nothing")
-    return sensitivity_bound(int(found), int(shown), 1.0 - error / 5), 1.0 - error * 4 / 5
+    return int(found), int(shown)
 
 
 def _drawn(cameras: list[str], size: int | None, randomness: str, nonce: str) -> dict[str, Any]:
     from lenswatch.errors import UsageError
-    from lenswatch.sampling import commit, draw, seed_from
     from lenswatch.scoring import inventory_root
+    from lenswatch.scoring.planning import plan_draw
 
     root = inventory_root(cameras)
-    result: dict[str, Any] = {"inventory_root": root.hex()}
     if not randomness:
-        return result
+        return {"inventory_root": root.hex()}
     try:
-        commitment = commit(root, bytes.fromhex(nonce))
-        seed = seed_from(commitment, bytes.fromhex(randomness))
+        return plan_draw(
+            cameras,
+            root,
+            size,
+            nonce=bytes.fromhex(nonce),
+            randomness=bytes.fromhex(randomness),
+        )
     except ValueError as error:
         raise UsageError(
             f"--randomness and --nonce are hexadecimal, 16 bytes or more ({error})"
         ) from None
-    chosen = draw(cameras, len(cameras) if size is None else size, seed)
-    return result | {
-        "nonce": bytes.fromhex(nonce).hex(),
-        "randomness": bytes.fromhex(randomness).hex(),
-        "commitment": commitment.hex(),
-        "seed": seed.hex(),
-        "cameras": chosen,
-    }
 
 
 def _stands(content: dict[str, Any], cameras: list[str], audited: Path) -> list[dict[str, Any]]:

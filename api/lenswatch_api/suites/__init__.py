@@ -1,0 +1,1 @@
+"""Benchmark suites: which there are, what tools reached in them, and the leaderboards."""
