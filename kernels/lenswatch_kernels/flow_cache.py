@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenswatch_kernels._jit import kernel
+from lenswatch_kernels.big_endian import two_bytes
 
 UNKNOWN, RTSP, RTP, RTCP, SIP, HTTP, TLS = 0, 1, 2, 3, 4, 5, 6
 GA1400, ONVIF, RTMP, QUIC, DNS, STUN, MPEGTS, SRT, DTLS = 11, 12, 13, 14, 15, 16, 17, 18, 19
-SSH, SMTP, FTP = 21, 22, 23
+SSH, SMTP, FTP, PPPP = 21, 22, 23, 24
 
 _LOOKS = 24
 """Packets with payload looked at before a flow's application stays unknown."""
@@ -279,11 +280,21 @@ def _look_tcp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int
         if kind == 1 or kind == 2 or kind == 11:
             entry[APPLICATION] = TLS
             return
-    if size >= 14:
-        # RTP with a length of two bytes before each packet (RFC 4571), as GB/T 28181 sends it
-        length = (np.int64(data[at]) << 8) | np.int64(data[at + 1])
-        if 12 <= length <= 65000 and _rtp(data, at + 2, size - 2, entry):
+    # handshake of RTMP, either side: version 3, a time, and zeros where it says nothing else
+    if entry[LOOKED] == 1 and size >= 9 and data[at] == 3 and _starts(data, at + 5, 4, b"\0\0\0\0"):
+        entry[APPLICATION] = RTMP
+        return
+    # RTP with a length of two bytes before each packet (RFC 4571), as GB/T 28181 sends it: several
+    # to a segment, the last one cut
+    end = at + size
+    while end - at >= 14:
+        length = two_bytes(data, at)
+        if length < 12 or data[at + 2] >> 6 != 2:
+            break
+        if _rtp(data, at + 2, end - at - 2, entry):
             entry[APPLICATION] = RTP
+            break
+        at += 2 + length
 
 
 @kernel
@@ -314,6 +325,17 @@ def _rtp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int64]) 
 
 
 @kernel
+def _srt_handshake(data: NDArray[np.uint8], at: Any, size: Any) -> Any:
+    """Control packet of type 0 with a handshake of version 4 or 5 (draft-sharabayko-srt 3.2.1)."""
+    return (
+        size >= 64
+        and _starts(data, at, 4, b"\x80\0\0\0")
+        and _starts(data, at + 16, 3, b"\0\0\0")
+        and (data[at + 19] == 4 or data[at + 19] == 5)
+    )
+
+
+@kernel
 def _look_udp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int64]) -> None:
     known = entry[APPLICATION]
     # media may follow STUN and DTLS on the same ports
@@ -334,6 +356,10 @@ def _look_udp(data: NDArray[np.uint8], at: Any, size: Any, entry: NDArray[np.int
         found = STUN
     elif size >= 13 and 20 <= first <= 23 and data[at + 1] == 254:
         found = DTLS
+    elif _srt_handshake(data, at, size):
+        found = SRT
+    elif size >= 4 and first == 0xF1 and two_bytes(data, at + 2) == size - 4 and data[at + 1] != 0:
+        found = PPPP  # cameras' peer-to-peer clouds: a type, and the length of what follows
     elif size >= 188 and first == 0x47 and (size < 189 or data[at + 188] == 0x47):
         found = MPEGTS
     elif size >= 1200 and first & 0xC0 == 0xC0 and _starts(data, at + 1, size - 1, b"\0\0\0\1"):

@@ -63,3 +63,52 @@ def test_records_like_the_naive_cache(rows: list[tuple[int, int, int, int]], par
 def test_bad_capacities_are_refused(capacity: int) -> None:
     with pytest.raises(ValueError, match="power of two"):
         flow_cache.FlowCache(capacity)
+
+
+def application(protocol: int, *payloads: bytes) -> int:
+    """What one flow of these payloads is told to carry."""
+    data = np.frombuffer(b"".join(payloads) or b"\0", np.uint8)
+    length = np.array([len(payload) for payload in payloads], np.int64)
+    count = len(payloads)
+    keys = np.zeros((count, flow_cache.KEYS), np.uint64)
+    keys[:, 4] = protocol << 32
+    zero = np.zeros(count, np.int64)
+    cache = flow_cache.FlowCache(16)
+    flow_cache.gather_flows(
+        cache, data, keys, zero, length, zero, zero - 1, zero, np.cumsum(length) - length, length,
+        zero, active_ns=10, idle_ns=10,
+    )  # fmt: skip
+    return int(flow_cache.end_flows(cache).entries[0, flow_cache.APPLICATION])
+
+
+def rtp(number: int, size: int) -> bytes:
+    return b"\x80\x60" + number.to_bytes(2, "big") + bytes(4) + b"\1\2\3\4" + bytes(size)
+
+
+def framed(number: int, size: int) -> bytes:
+    return (12 + size).to_bytes(2, "big") + rtp(number, size)
+
+
+SRT = b"\x80\0\0\0" + bytes(12) + b"\0\0\0\5" + bytes(44)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "payloads", "expected"),
+    [
+        (6, [framed(1, 50), framed(2, 60), framed(3, 70)], flow_cache.RTP),
+        (6, [framed(1, 50) + framed(2, 60) + framed(3, 900)[:200]], flow_cache.RTP),
+        (6, [framed(1, 50) + framed(9000, 60) + framed(3, 70)], flow_cache.UNKNOWN),
+        (6, [framed(1, 50) + framed(2, 60)], flow_cache.UNKNOWN),
+        (6, [b"\0\x40" + bytes(64)], flow_cache.UNKNOWN),
+        (6, [b"\3" + b"time" + bytes(4) + bytes(range(200))], flow_cache.RTMP),
+        (6, [b"anything", b"\3" + b"time" + bytes(4) + bytes(range(200))], flow_cache.UNKNOWN),
+        (6, [b"\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\0\0\0\0"], flow_cache.UNKNOWN),
+        (17, [SRT], flow_cache.SRT),
+        (17, [SRT[:40]], flow_cache.UNKNOWN),
+        (17, [b"\xf1\x30\0\5hello"], flow_cache.PPPP),
+        (17, [b"\xf1\x30\0\6hello"], flow_cache.UNKNOWN),
+        (17, [rtp(1, 50), rtp(2, 50), rtp(3, 50)], flow_cache.RTP),
+    ],
+)
+def test_what_a_payload_tells(protocol: int, payloads: list[bytes], expected: int) -> None:
+    assert application(protocol, *payloads) == expected

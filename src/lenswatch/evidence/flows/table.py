@@ -53,6 +53,8 @@ class Application(IntEnum):
     SSH = 21
     SMTP = 22
     FTP = 23
+    PPPP = 24
+    """Peer-to-peer protocol of camera makers' clouds: a host in between joins camera and viewer."""
 
 
 class Direction(IntEnum):
