@@ -83,7 +83,7 @@ def audit(bundle: Path, threads: int) -> None:
     evidence = open_bundle(bundle)
     began, cpu = time.perf_counter(), time.process_time()
     problems: list[Problem] = []
-    routing = _measure_routing(evidence, problems, threads, None)
+    routing = _measure_routing(evidence, problems, threads, None, None)
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     truth = pyarrow.parquet.read_table(bundle.parent / "routing.parquet")
     row = [evidence.inventory.row_of(name) for name in truth["node_id"].to_pylist()]
