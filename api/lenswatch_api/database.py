@@ -68,7 +68,10 @@ class Database:
         else:
             self.engine = create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=30)
         self._writing: Engine = self.engine.execution_options(lenswatch_write=True)
-        self._asking: Engine = self.engine.execution_options(lenswatch_begin=False)
+        # one statement is a transaction by itself: none has to be begun and ended around it
+        self._asking: Engine = self.engine.execution_options(
+            **{"lenswatch_begin": False} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -154,6 +157,6 @@ class Database:
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     if not options.get("lenswatch_begin", True):
-        return  # one statement is a transaction by itself
+        return
     writes = options.get("lenswatch_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
