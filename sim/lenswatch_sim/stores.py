@@ -258,7 +258,7 @@ class _Raw:
     samples: int
     keys: int
     index: bytes
-    """Durations and sizes of the samples as variable-length integers (Moonfire design/schema.md)."""
+    """Durations and sizes of the samples as varints (Moonfire design/schema.md)."""
 
 
 def _raw(movie: bytes, duration_90k: int) -> _Raw:
