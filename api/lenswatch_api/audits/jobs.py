@@ -27,6 +27,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
 from lenswatch.evidence.live_scope import confinement
+from lenswatch_api.archives import remove_tree
 from lenswatch_api.audits import attempts
 from lenswatch_api.audits.job import Job
 from lenswatch_api.audits.state import State
@@ -84,6 +85,9 @@ class Jobs:
         if _running is not None:
             raise RuntimeError("one service runs in this process already")
         _running = self
+        # reports of attempts that were killed: their names have a dot
+        for leftover in self._settings.reports.glob("*.*"):
+            remove_tree(leftover)
         config = DBOSConfig(
             name="lenswatch",
             system_database_url=self._settings.jobs_url,
