@@ -75,8 +75,8 @@ def one(kind: str, seed: int) -> OnsetMeasurement:
     parts = [live(random), periodic(random)]
     if kind != "none":
         parts.append(uploads(random, moments[faces], 1 if kind == "apart" else 0))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return measure_onset(*columns, shown, seed=seed)
+    second, octets, receiver = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return measure_onset(second, octets, receiver.astype(np.int64), shown, seed=seed)
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def shares_at_sinks(
         parts = pool.map(
             lambda part: _outer(
                 source, target, octets, through, receives, number, at, elsewhere,
-                cuts[part], cuts[part + 1],
+                int(cuts[part]), int(cuts[part + 1]),
             ),
             range(threads),
         )  # fmt: skip

@@ -43,9 +43,10 @@ def add(table: ConversationTable, records: list[Record], rows: list[int]) -> Non
     columns = {
         name: np.array([record[name] for record in records], kind) for name, kind in TYPES.items()
     }
-    ends = [np.array([record[end] for record in records], np.int32) for end in ("sender",
-            "receiver")]  # fmt: skip
-    table.add(np.array(rows, np.int32), *ends, RecordColumns(**columns))
+    sender, receiver = (
+        np.array([record[end] for record in records], np.int32) for end in ("sender", "receiver")
+    )
+    table.add(np.array(rows, np.int32), sender, receiver, RecordColumns(**columns))
 
 
 def told(table: ConversationTable) -> dict[tuple[int, ...], tuple[object, ...]]:
