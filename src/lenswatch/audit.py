@@ -21,12 +21,12 @@ from lenswatch.measurements import Measurements
 from lenswatch.measurements.faces import FaceMeasurements, measure_faces
 from lenswatch.measurements.relays import SHORTEST_BIN_S
 from lenswatch.measurements.retention import RetentionMeasurements, measure_retention
-from lenswatch.measurements.routing import RoutingMeasurements, measure_routing
+from lenswatch.measurements.routing import RoutingMeasurements, measure_routing, routing_of
 from lenswatch.model import Confidence, Finding, Problem, Verdict, sentence
 from lenswatch.policy import Control, Pack, load_packs
 from lenswatch.reports import write_reports
 from lenswatch.result import AuditResult, Coverage
-from lenswatch.scaling import Cluster, measure_faces_on, measure_retention_on
+from lenswatch.scaling import Cluster, add_up_on, measure_faces_on, measure_retention_on
 from lenswatch.scoring import (
     OF_CAMERAS,
     PLAN,
@@ -147,7 +147,11 @@ def measure(
     """Measure everything a bundle holds, on the workers of a ``cluster`` where one is given."""
     problems = list(bundle.problems)
     routing = (
-        _guarded("flows", problems, lambda: _measure_routing(bundle, problems, threads, progress))
+        _guarded(
+            "flows",
+            problems,
+            lambda: _measure_routing(bundle, problems, threads, cluster, progress),
+        )
         if bundle.flow_files
         else None
     )
@@ -200,22 +204,44 @@ def measure(
 
 
 def _measure_routing(
-    bundle: Bundle, problems: list[Problem], threads: int, progress: Progress | None
+    bundle: Bundle,
+    problems: list[Problem],
+    threads: int,
+    cluster: Cluster | None,
+    progress: Progress | None,
 ) -> RoutingMeasurements:
-    reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
     countries = find_countries(bundle.root)
-    routing = measure_routing(
-        read_ahead(reader) if threads > 1 else reader,
-        bundle.inventory,
-        bundle.deployment,
-        files=tuple(path.relative_to(bundle.root).as_posix() for path in bundle.flow_files),
-        exporters=lambda: reader.exporters,
-        again=lambda: FlowReader(
+    files = tuple(path.relative_to(bundle.root).as_posix() for path in bundle.flow_files)
+
+    def again() -> FlowReader:
+        return FlowReader(
             bundle.flow_files, root=bundle.root, progress=progress, active_s=SHORTEST_BIN_S
-        ),
-        countries=countries,
-    )
-    problems.extend(reader.problems)
+        )
+
+    added = add_up_on(cluster, bundle, progress=progress) if cluster is not None else None
+    if added is not None:
+        routing = routing_of(
+            added.conversations,
+            bundle.inventory,
+            bundle.deployment,
+            files=files,
+            exporters=added.exporters,
+            again=again,
+            countries=countries,
+        )
+        problems.extend(added.problems)
+    else:
+        reader = FlowReader(bundle.flow_files, root=bundle.root, progress=progress)
+        routing = measure_routing(
+            read_ahead(reader) if threads > 1 else reader,
+            bundle.inventory,
+            bundle.deployment,
+            files=files,
+            exporters=lambda: reader.exporters,
+            again=again,
+            countries=countries,
+        )
+        problems.extend(reader.problems)
     problems.extend(countries.problems)
     return routing
 

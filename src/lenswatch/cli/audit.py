@@ -60,7 +60,7 @@ def audit(
             min=0,
             max=256,
             help="Audit with so many worker processes on this machine. Never changes a result. "
-            "Needs lenswatch[scale].",
+            "Needs the extra: scale.",
         ),
     ] = 0,
     scheduler: Annotated[

@@ -269,16 +269,36 @@ def measure_routing(
     sums = ConversationSums(inventory)
     for table in tables:
         sums.add(table)
-    flows = sums.result()
+    return routing_of(
+        sums.result(),
+        inventory,
+        deployment,
+        files=files,
+        exporters=None if exporters is None else exporters(),
+        again=again,
+        countries=countries,
+    )
+
+
+def routing_of(
+    flows: Conversations,
+    inventory: Inventory,
+    deployment: Deployment,
+    *,
+    files: tuple[str, ...] = (),
+    exporters: Sequence[Exporter] | None = None,
+    again: Callable[[], Iterable[FlowTable]] | None = None,
+    countries: Countries | None = None,
+) -> RoutingMeasurements:
+    """As :func:`measure_routing`, of records that were added up before, here or elsewhere."""
     if exporters is None:
         vantage = Vantage(np.zeros(len(inventory), np.bool_), (), 0.0)
     else:
-        sources = exporters()
         vantage = see(
             inventory,
-            [source.address for source in sources if source.records],
-            sum(source.records for source in sources),
-            sum(source.lost_records for source in sources),
+            [source.address for source in exporters if source.records],
+            sum(source.records for source in exporters),
+            sum(source.lost_records for source in exporters),
         )
     carries = classify(flows)
     pair = flows.sender.astype(np.int64) * flows.vertices + flows.receiver

@@ -9,6 +9,7 @@ process, byte for byte.
 from __future__ import annotations
 
 from lenswatch.scaling.cluster import Cluster, open_cluster
+from lenswatch.scaling.flows import add_up_on
 from lenswatch.scaling.partitions import measure_faces_on, measure_retention_on
 
-__all__ = ["Cluster", "measure_faces_on", "measure_retention_on", "open_cluster"]
+__all__ = ["Cluster", "add_up_on", "measure_faces_on", "measure_retention_on", "open_cluster"]

@@ -114,16 +114,13 @@ def open_cluster(
     scheduler: str = "",
     *,
     workers: int = 0,
-    memory_bytes: int | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[Cluster]:
     """The workers of a ``scheduler`` (an address such as ``tcp://10.0.0.1:8786``), or ``workers``
     processes of one thread each on this machine, which end with the context.
 
-    ``memory_bytes`` is what all processes on this machine may take together; a worker that takes
-    more than its share is ended and started again. ``patience_s`` is how long to wait for an answer
-    of the scheduler, and for a worker where none is left. Raises :class:`UsageError` where Dask is
-    not installed or the scheduler does not answer.
+    ``patience_s`` is how long to wait for an answer of the scheduler, and for a worker where there
+    is none. Raises :class:`UsageError` where Dask is not installed or no scheduler answers.
     """
     try:
         from distributed import Client, LocalCluster
@@ -150,7 +147,7 @@ def open_cluster(
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            memory_limit=memory_bytes // (workers + 1) if memory_bytes else 0,
+            memory_limit=0,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             security=True,

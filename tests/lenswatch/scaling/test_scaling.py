@@ -31,9 +31,15 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six cameras, three recorders, and one process's audit of them."""
+    """Six cameras and three recorders, some evidence broken, and one process's audit of them."""
     out = tmp_path_factory.mktemp("city")
     simulate("small-city", cameras=6, seed=5, out=out, changes={"video.seconds": 3})
+    flows = out / "bundle" / "flows"
+    (flows / "aaa.bin").write_bytes(b"nothing of the kind" * 50)
+    for whole in sorted(flows.glob("*.pcap"))[::2]:
+        whole.write_bytes(whole.read_bytes()[:-7])
+    clip = next((out / "bundle" / "video").rglob("*.mp4"))
+    clip.write_bytes(clip.read_bytes()[:-5000])
     run_audit(out / "bundle", out=out / "alone")
     return out
 

@@ -27,7 +27,7 @@ _LET_GO_BYTES = 64 << 20
 
 Progress = Callable[[str, int, int], None]
 
-_MOST_PROBLEMS_A_FILE = 20
+MOST_PROBLEMS_A_FILE = 20
 """Problems named one by one; the rest of a broken file is counted in a last one."""
 
 _REMEDIES = {
@@ -395,7 +395,7 @@ class FlowReader:
         warning: bool = False,
     ) -> None:
         self._problem_counts[row] += 1
-        if self._problem_counts[row] > _MOST_PROBLEMS_A_FILE:
+        if self._problem_counts[row] > MOST_PROBLEMS_A_FILE:
             return
         self._problems.append(
             Problem(
@@ -430,12 +430,12 @@ class FlowReader:
 
     def _conclude(self) -> None:
         for row, count in sorted(self._problem_counts.items()):
-            if count > _MOST_PROBLEMS_A_FILE:
+            if count > MOST_PROBLEMS_A_FILE:
                 self._problems.append(
                     Problem(
                         file=self._name(row),
                         message=sentence(
-                            "{n} further problems in this file", n=count - _MOST_PROBLEMS_A_FILE
+                            "{n} further problems in this file", n=count - MOST_PROBLEMS_A_FILE
                         ),
                         remedy="see the first ones",
                         part="flows",
