@@ -125,14 +125,13 @@ def shares_at_sinks(
     elsewhere[heard] -= at[heard].sum(axis=1, dtype=np.float64)
     cuts = np.linspace(0, vertices, threads + 1).astype(np.int64)
     with ThreadPoolExecutor(threads) as pool:
-        parts = pool.map(
+        list(pool.map(
             lambda part: _outer(
                 source, target, octets, through, receives, number, at, elsewhere,
                 int(cuts[part]), int(cuts[part + 1]),
             ),
             range(threads),
-        )  # fmt: skip
-        list(parts)
+        ))  # fmt: skip
     np.maximum(elsewhere, 0.0, out=elsewhere)
     return Shares(at, elsewhere)
 

@@ -7,7 +7,7 @@ records are added up apart, and of all exporters the greatest sum counts.
 Two tables of exact keys, open-addressed, linear probing: one of conversations, one of what one
 exporter saw of one. Records are taken in blocks: first the places of a block's keys are asked for,
 then the entries that lie there, and only then are they needed, so that a table of a gigabyte costs
-little more than one in the cache. (A general table of running sums, filled by numpy, took four
+little more than one in the cache. (A general table of running sums, filled by numpy, took three
 times as long: most of it copied columns.)
 
 Memory: 48 bytes for each conversation and 48 for each exporter that saw it, at most 16 more for
