@@ -110,25 +110,31 @@ def write_routing(city: cities.City, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    parts = [city.scenario.part("routing", district.name) for district in city.districts]
+    # An undeclared host is central once it serves more than one district.
+    relays_central = sum(bool(part["covert_relay"]) for part in parts) > 1
+    clouds_central = sum(bool(part["cloud_cameras"]) for part in parts) > 1
     tables = []
-    for district in city.districts:
+    for district, routing in zip(city.districts, parts, strict=True):
         numbers = city.block(district.index)
         if not len(numbers):
             continue
-        routing = city.scenario.part("routing", district.name)
         columns = city.columns(numbers)
         recorded = ~columns["direct_to_central"] & (not routing["edge_only"])
         pushed = recorded & bool(routing["central"])
+        declared_cloud = routing["cloud_country"] is not None
         alone = columns["direct_to_central"] | bool(routing["snapshots_to_central"])
+        alone = alone | (columns["cloud"] & (declared_cloud or clouds_central))
+        relayed = recorded & (bool(routing["covert_relay"]) and relays_central)
         proven = alone | (pushed & bool(routing["declared_upstream"]))
         tables.append(
             pa.table(
                 {
                     "node_id": np.char.add("cam-", np.char.zfill(numbers.astype("U7"), 6)),
                     "district": np.full(len(numbers), district.name),
-                    "reaches_central": proven | pushed | bool(routing["mirror"]),
+                    "reaches_central": proven | pushed | relayed | bool(routing["mirror"]),
                     "proven": proven,
-                    "reaches_undeclared": columns["cloud"] & (routing["cloud_country"] is None),
+                    "reaches_undeclared": columns["cloud"] & (not declared_cloud),
                 }
             )
         )
