@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lenswatch_api.bundles.endpoints import ARCHIVE_TYPES
 from lenswatch_api.ingest.capture import BATCH
+from lenswatch_api.ingest.endpoints import MESSAGE
 from lenswatch_api.uploads.endpoints import PIECE
 from tests.api.conftest import IPFIX, bundle, make_tar
 
@@ -17,4 +18,5 @@ _ARCHIVES = st.sampled_from(
 for media_type in ARCHIVE_TYPES:
     schemathesis.openapi.media_type(media_type, _ARCHIVES)
 schemathesis.openapi.media_type(PIECE, st.binary(max_size=20))
+schemathesis.openapi.media_type(MESSAGE, st.just(IPFIX))
 schemathesis.openapi.media_type(BATCH, st.sampled_from([(24).to_bytes(2, "big") + IPFIX]))

@@ -47,7 +47,9 @@ def test_registered_and_proven(client: TestClient) -> None:
 
 
 def _check(client: TestClient, statement: bytes, **more: object) -> dict[str, object]:
-    answer = client.post(f"{_URL}/check", json={"statement": statement.decode(), "at": _AT, **more})
+    answer = client.post(
+        "/api/v1/certificate-check", json={"statement": statement.decode(), "at": _AT, **more}
+    )
     assert answer.status_code == 200, answer.text
     found: dict[str, object] = answer.json()
     return found
@@ -68,7 +70,9 @@ def test_checked(client: TestClient) -> None:
         assert not found["holds"]
         assert [refusal["reason"] for refusal in found["refusals"]] == [reason]  # type: ignore[attr-defined]
     assert not _check(client, good.replace(b"A", b"B", 1))["holds"]
-    answer = client.post(f"{_URL}/check", json={"statement": "{}", "public_key": "nonsense"})
+    answer = client.post(
+        "/api/v1/certificate-check", json={"statement": "{}", "public_key": "nonsense"}
+    )
     assert answer.json()["errors"][0]["location"] == "body.public_key"
 
 

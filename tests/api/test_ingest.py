@@ -69,7 +69,9 @@ def test_delivered_and_bundled(client: TestClient) -> None:
         assert status == 201, made
         assert made["messages"] == 2
         sent += 5 * (number % 2)
-    assert _deliver(client, deployment, _v5(1, 99), "application/octet-stream")[0] == 201
+    assert (
+        _deliver(client, deployment, _v5(1, 99), "application/vnd.lenswatch.flow-message")[0] == 201
+    )
     url = f"/api/v1/deployments/{deployment}/flows"
     answer = client.post(f"{url}/bundle", json={"bundle_id": base})
     assert answer.status_code == 201, answer.text
@@ -144,7 +146,12 @@ def test_what_is_no_export_is_refused_whole(client: TestClient, content: bytes) 
 
 def test_limits(client: TestClient) -> None:
     deployment = new_deployment(client)
-    assert _deliver(client, deployment, IPFIX, "application/octet-stream", router="1.2.3")[0] == 422
+    assert (
+        _deliver(
+            client, deployment, IPFIX, "application/vnd.lenswatch.flow-message", router="1.2.3"
+        )[0]
+        == 422
+    )
     assert _deliver(client, deployment, IPFIX, "text/html")[0] == 415
     assert _deliver(client, deployment, _framed(*[IPFIX] * 45_000))[0] == 413
     assert _deliver(client, f"dep_{'0' * 28}", _framed(IPFIX))[0] == 404

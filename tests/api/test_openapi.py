@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lenswatch_api.authorization import SCOPES, Role, Scope
+from lenswatch_api.ingest.endpoints import MESSAGE
 from lenswatch_api.keys.service import FIRST_TENANT, make_key
 from tests.api.conftest import IPFIX, bundle, inventory, new_deployment, upload
 from tests.lenswatch.attest.statements import certificate
@@ -176,7 +177,7 @@ def test_another_tenant_sees_nothing(client: TestClient, things: dict[str, str])
                 content, headers["Content-Type"] = json.dumps(example).encode(), "application/json"
             if method == "post" and path.endswith("/flows"):
                 url, content = f"{url}?exporter=10.0.0.1", IPFIX
-                headers["Content-Type"] = "application/octet-stream"
+                headers["Content-Type"] = MESSAGE
             if method == "patch":
                 headers |= {
                     "Upload-Offset": "0",

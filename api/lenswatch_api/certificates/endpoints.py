@@ -46,7 +46,7 @@ def list_certificates(
     return service.read_page(state.database, principal, query)
 
 
-@router.post("/certificates/check", responses=errors(*JSON_BODY))
+@router.post("/certificate-check", responses=errors(*JSON_BODY))
 def check_certificate(state: State, principal: Reader, question: Question) -> Answer:
     """Check a certificate: whole, signed, in its period, not revoked here. Nothing is kept."""
     return service.check(state.database, principal, question)

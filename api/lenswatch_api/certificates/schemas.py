@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from lenswatch.attest.envelope import Reason
 
-LONGEST_STATEMENT = 500_000
+LONGEST_STATEMENT = 60_000
 """Characters; a certificate has a few thousand."""
 
 Statement = Annotated[
@@ -69,16 +68,14 @@ class Question(BaseModel):
 
     statement: Statement
     public_key: (
-        Annotated[str, Field(max_length=20_000, description="Of its vendor, in PEM.")]
-        | SkipJsonSchema[None]
+        Annotated[str, Field(max_length=20_000, description="Of its vendor, in PEM.")] | None
     ) = None
-    device_digest: (
-        Annotated[Digest, Field(description="Digest of the device at hand.")] | SkipJsonSchema[None]
-    ) = None
-    at: (
-        Annotated[AwareDatetime, Field(description="Moment it is to hold at; else now.")]
-        | SkipJsonSchema[None]
-    ) = None
+    device_digest: Annotated[Digest, Field(description="Digest of the device at hand.")] | None = (
+        None
+    )
+    at: Annotated[AwareDatetime, Field(description="Moment it is to hold at; else now.")] | None = (
+        None
+    )
 
 
 class Refusal(BaseModel):

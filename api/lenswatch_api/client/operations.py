@@ -279,7 +279,7 @@ class Client:
 
     def check_certificate(self, question: Question) -> Answer:
         """Every reason against a certificate."""
-        return self._post(Answer, "/certificates/check", question)
+        return self._post(Answer, "/certificate-check", question)
 
     def get_certificate(self, certificate_id: str) -> Certificate:
         """One entry of the register."""

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/deployments/{deployment_id}/flows", tags=["evidence"
 Reader = Annotated[Principal, requires(Scope.EVIDENCE_READ)]
 Writer = Annotated[Principal, requires(Scope.EVIDENCE_WRITE)]
 
-MESSAGE = "application/octet-stream"
+MESSAGE = "application/vnd.lenswatch.flow-message"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 

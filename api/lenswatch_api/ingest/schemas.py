@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.networks import IPvAnyAddress
 
 from lenswatch_api.identifiers import BUNDLE_ID
@@ -17,7 +17,9 @@ class Exporter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     exporter: Annotated[
-        IPvAnyAddress, Field(description="Address of the router that exported the messages.")
+        IPvAnyAddress,
+        WithJsonSchema({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+        Field(description="Address of the router that exported the messages."),
     ]
 
 

@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0.0001, le=0.9999)]
 class Validation(BaseModel):
     """How a detector did on cameras that were known to be bad."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     found: int = Field(ge=1, le=1_000_000, description="Bad cameras that it found.")
     shown: int = Field(ge=1, le=1_000_000, description="Bad cameras that it was shown.")
@@ -29,6 +29,7 @@ class NewPlan(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [{"bundle_id": "bun_0193600000000123456789abcdef", "share": 0.01}]
         },
@@ -52,7 +53,7 @@ class NewPlan(BaseModel):
     reach_cost: float = Field(
         default=100.0, ge=0.0, le=1e6, description="What reaching a camera costs, in frames."
     )
-    validated: Validation | SkipJsonSchema[None] = Field(
+    validated: Validation | None = Field(
         default=None, description="Spends a fifth of the error on the detector's sensitivity."
     )
 
@@ -119,7 +120,7 @@ class Draw(BaseModel):
 class StandQuery(BaseModel):
     """Against which audit."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     audit_id: (
         Annotated[

@@ -29,7 +29,7 @@ class Suite(BaseModel):
 class SuiteIdentity(BaseModel):
     """Which cases: results with the same members are of the same ones."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: Word
     title: Word
@@ -43,7 +43,7 @@ class SuiteIdentity(BaseModel):
 class SuiteTool(BaseModel):
     """What was tested."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: Word
     title: Word
@@ -53,7 +53,7 @@ class SuiteTool(BaseModel):
 class CaseCounts(BaseModel):
     """One case: what was answered, by label."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: Word
     answered: bool
@@ -63,7 +63,7 @@ class CaseCounts(BaseModel):
 class MetricShare(BaseModel):
     """A share of all counts, with its interval."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     share: Part
     lower: Part
@@ -73,7 +73,7 @@ class MetricShare(BaseModel):
 class SuiteMetric(BaseModel):
     """One label over all cases."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     label: Word
     total: Count
@@ -99,6 +99,7 @@ class NewSuiteResult(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {
