@@ -32,6 +32,8 @@ class Leak:
     """Seconds from the start of the file."""
     end: float
     height_px: float
+    score: float
+    """The detector's best score of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class MaskMeasurement:
     """The weakest mask, of five and more the second weakest: independent pixels left across the
     width of a head; NaN where none was seen."""
     leaks: tuple[Leak, ...]
+    strengths: tuple[float, ...] = ()
+    """Independent pixels left by each mask whose strength is clear, weakest mask first."""
 
 
 _STATES = {
@@ -71,9 +75,14 @@ def summarise(masks: Sequence[tuple[str, MaskTrack]], tracks: int) -> MaskMeasur
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     leaks = sorted(
         (Leak(file, *leak) for file, mask in masks for leak in mask.leaks),
-        key=lambda leak: (leak.file, leak.start, leak.end, leak.height_px),
+        key=lambda leak: (leak.file, leak.start, leak.end, leak.height_px, leak.score),
     )
     strengths = sorted((mask.effective_px for _, mask in masks), reverse=True)
+    clear = sorted(
+        (m.effective_px for _, m in masks if m.effective_px or m.kind is Kind.SOLID), reverse=True
+    )
     # of five and more the second counts: about one mask in twenty is taken for another kind
     weakest = strengths[1] if len(strengths) >= 5 else strengths[0]
-    return MaskMeasurement(ordered[0][0], len(masks), tuple(ordered), weakest, tuple(leaks))
+    return MaskMeasurement(
+        ordered[0][0], len(masks), tuple(ordered), weakest, tuple(leaks), tuple(clear)
+    )

@@ -23,7 +23,7 @@ from lenswatch.model import Confidence, Finding, Problem, Verdict
 from lenswatch.policy import Control, Force, SourceBasis
 
 NOTHING = MaskMeasurement(MaskState.NOT_OBSERVABLE, 0, (), math.nan, ())
-MOSAICS = MaskMeasurement(MaskState.MOSAIC, 9, ((MaskState.MOSAIC, 9),), 4.0, ())
+MOSAICS = MaskMeasurement(MaskState.MOSAIC, 9, ((MaskState.MOSAIC, 9),), 4.0, (), (4.0,) * 9)
 
 
 def camera(
@@ -164,8 +164,15 @@ def test_mask_missing() -> None:
 
 def test_mask_weak() -> None:
     assert judge("mask-weak", camera(masks=MOSAICS)).verdict is Verdict.PASS
-    fine = replace(MOSAICS, effective_px=11.0)
-    assert judge("mask-weak", camera(masks=fine)).verdict is Verdict.FAIL
+    fine = replace(MOSAICS, effective_px=11.0, strengths=(11.0,) * 6 + (4.0,) * 3)
+    found = judge("mask-weak", camera(masks=fine))
+    assert found.verdict is Verdict.FAIL
+    assert found.reason.startswith("6 of 9 masks leave more, the weakest 11.0")
+    for strengths in [(11.0, 11.0), (11.0,) * 4 + (4.0,) * 5, (30.0, 4.0, 4.0)]:
+        few = replace(MOSAICS, effective_px=strengths[0], strengths=strengths)
+        doubtful = judge("mask-weak", camera(masks=few))
+        assert doubtful.verdict is Verdict.INCONCLUSIVE
+        assert "too few to tell" in doubtful.reason
     strict = judge("mask-weak", camera(masks=MOSAICS), parameters={"effective_px": 3})
     assert strict.verdict is Verdict.FAIL
     unclear = replace(MOSAICS, effective_px=0.0)
@@ -178,11 +185,14 @@ def test_mask_weak() -> None:
 
 def test_mask_leak() -> None:
     assert judge("mask-leak", camera(masks=MOSAICS)).verdict is Verdict.PASS
-    leaky = replace(MOSAICS, leaks=(Leak("video/a/1.mp4", 12.3, 12.3, 44.0),))
+    leaky = replace(MOSAICS, leaks=(Leak("video/a/1.mp4", 12.3, 12.3, 44.0, 0.8),))
     found = judge("mask-leak", camera(masks=leaky, best_score=0.8))
     assert found.verdict is Verdict.FAIL
     assert found.measured == 1.0
     assert found.evidence[0].location == "12.3 s to 12.3 s"
+    doubtful = replace(MOSAICS, leaks=(Leak("video/a/1.mp4", 12.3, 12.3, 44.0, 0.6),))
+    beside = judge("mask-leak", camera(masks=doubtful, best_score=0.9))
+    assert beside.verdict is Verdict.INCONCLUSIVE  # the clear face was another one
     assert judge("mask-leak", camera(masks=MOSAICS, dark_share=1.0)).verdict is Verdict.INCONCLUSIVE
     assert judge("mask-leak", camera(), declared=0.0).verdict is Verdict.NOT_APPLICABLE
 
@@ -201,12 +211,17 @@ def test_capability_over_declared() -> None:
 
 @pytest.mark.parametrize("check", ["face-captured", "mask-missing", "mask-leak"])
 def test_masked_heads_that_resemble_faces_are_no_proof(check: str) -> None:
-    masks = replace(MOSAICS, masked_tracks=9, leaks=(Leak("video/a/1.mp4", 1.0, 1.2, 30.0),))
-    made = camera(tracks=2, best_score=0.59, masks=masks)
+    def seen(score: float) -> CameraFaces:
+        leak = Leak("video/a/1.mp4", 1.0, 1.2, 30.0, score)
+        masks = replace(MOSAICS, masked_tracks=9, leaks=(leak,))
+        return camera(tracks=2, best_score=score, masks=masks)
+
+    made = seen(0.59)
     found = judge(check, made, declared=1.0, max=0.0)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "0.59" in found.reason
-    clear = judge(check, replace(made, best_score=0.83), declared=1.0, max=0.0)
+    clear = judge(check, seen(0.83), declared=1.0, max=0.0)
     assert clear.verdict is Verdict.FAIL
+    masks = made.masks
     few = judge(check, replace(made, masks=replace(masks, masked_tracks=1)), declared=1.0, max=0.0)
     assert few.verdict is (Verdict.INCONCLUSIVE if check == "mask-leak" else Verdict.FAIL)

@@ -116,7 +116,7 @@ class FramesWriter:
             "seconds": reader.seconds,
             "face_tracks": len(tracks),
             "masked_tracks": len(masks),
-            "leaks": [leak for mask in masks for leak in mask.leaks],
+            "leaks": [leak[:3] for mask in masks for leak in mask.leaks],
             "looked": {
                 "frames_seen": effort.frames,
                 "frames_examined": effort.examined,

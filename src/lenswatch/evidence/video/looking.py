@@ -14,6 +14,8 @@ What was looked at is counted, never assumed.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +65,9 @@ _UNCLEAR = 0.6
 _LARGEST = 0.85
 """A face this close to the largest one so far, in height, is followed frame by frame."""
 
+_SLIPS_SHARE = 0.5
+"""Share of a face's sightings that must lie in a mask's place for the mask to have failed."""
+
 _OVERLAP = 0.3
 
 
@@ -80,6 +85,18 @@ class Effort:
     """Pixels given to the detector, as a multiple of one frame's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """An unmasked face seen where a mask had been."""
+
+    time: float
+    height: float
+    """px."""
+    score: float
+    face: Track
+    """All sightings of this face."""
+
+
 @dataclass(slots=True)
 class MaskTrack:
     """One masked region while it was in view."""
@@ -92,8 +109,8 @@ class MaskTrack:
     left: tuple[list[float], ...] = field(default_factory=lambda: tuple([] for _ in Kind))
     """What was left across the head at each sighting, in independent pixels, by the kind that the
     sighting was taken for."""
-    slips: list[tuple[float, float]] = field(default_factory=list)
-    """Time and height in px of each unmasked face seen in its place."""
+    slips: list[Slip] = field(default_factory=list)
+    """Unmasked faces seen in its place, in the order of time."""
 
     @property
     def confirmed(self) -> bool:
@@ -116,17 +133,22 @@ class MaskTrack:
         return float(np.median(self.left[self.kind]))
 
     @property
-    def leaks(self) -> list[tuple[float, float, float]]:
-        """Start, end and height of each time a face showed while the mask was there before and
-        after."""
-        inside = [slip for slip in self.slips if self.track.start < slip[0] < self.track.end]
-        result: list[tuple[float, float, float]] = []
-        for time, height in inside:
-            if result and time - result[-1][1] <= INTERVAL:
-                start, _, tallest = result.pop()
-                result.append((start, time, max(tallest, height)))
-            else:
-                result.append((time, time, height))
+    def leaks(self) -> list[tuple[float, float, float, float]]:
+        """Start, end, height and best score of each time a face showed while the mask was there
+        before and after."""
+        here = Counter(id(slip.face) for slip in self.slips)
+        result: list[tuple[float, float, float, float]] = []
+        for slip in self.slips:
+            if not self.track.start < slip.time < self.track.end:
+                continue
+            # Who is seen elsewhere as well is somebody unmasked who passed by.
+            if here[id(slip.face)] < _SLIPS_SHARE * slip.face.sightings:
+                continue
+            start, tallest, best = slip.time, slip.height, slip.score
+            if result and start - result[-1][1] <= INTERVAL:
+                start, _, height, score = result.pop()
+                tallest, best = max(tallest, height), max(best, score)
+            result.append((start, slip.time, tallest, best))
         return result
 
 
@@ -353,8 +375,9 @@ class Looker:
             masks = find_masks(frame.luma, seen, judge(frame.luma, seen))
         else:
             masks = Masks(found.boxes[~bare], kinds[~bare], np.ones(int((~bare).sum()), np.bool_))
-        ended, _ = self.tracker.update(time, faces)
-        ended_masks = self._masks.update(frame, masks, faces)
+        ended, where = self.tracker.update(time, faces)
+        followed = [self.tracker.tracks[i] for i in where]
+        ended_masks = self._masks.update(frame, masks, faces, followed)
         for track in self.tracker.tracks:
             if track.confirmed:
                 self._largest = max(self._largest, track.largest_height)
@@ -376,9 +399,12 @@ class MaskTracker:
             if track.sightings >= 2 and time - track.end <= 2 * INTERVAL
         ]
 
-    def update(self, frame: Frame, masks: Masks, faces: Faces) -> list[MaskTrack]:
-        """Take in a look; the tracks that ended before it."""
-        self._note_slips(frame.time, faces)
+    def update(
+        self, frame: Frame, masks: Masks, faces: Faces, followed: Sequence[Track]
+    ) -> list[MaskTrack]:
+        """Take in a look, ``followed`` being the track of each face; the tracks that ended before
+        it."""
+        self._note_slips(frame.time, masks, faces, followed)
         count = len(masks.boxes)
         stand_in = Faces(
             masks.boxes, np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32)
@@ -398,15 +424,25 @@ class MaskTracker:
         """The tracks still open at the end."""
         return [self._known.pop(id(track)) for track in self._tracker.finish()]
 
-    def _note_slips(self, time: float, faces: Faces) -> None:
-        centres = faces.boxes[:, :2] + faces.boxes[:, 2:] / 2
+    def _note_slips(
+        self, time: float, masks: Masks, faces: Faces, followed: Sequence[Track]
+    ) -> None:
         for track, box in zip(self._tracker.tracks, self._tracker.current, strict=True):
-            if track.sightings < 2:
+            # A mask that is still there hides its head: the face belongs to somebody beside it.
+            if track.sightings < 2 or _in_place(masks.boxes, box).any():
                 continue
-            apart = np.abs(centres - (box[:2] + box[2:] / 2))
-            here = (apart < box[2:] * 0.7).all(axis=1) if len(centres) else np.zeros(0, np.bool_)
-            for face in faces.boxes[here]:
-                self._known[id(track)].slips.append((time, float(face[3])))
+            for i in np.flatnonzero(_in_place(faces.boxes, box)):
+                slip = Slip(
+                    time, float(faces.boxes[i, 3]), float(faces.scores[i]), followed[int(i)]
+                )
+                self._known[id(track)].slips.append(slip)
+
+
+def _in_place(boxes: NDArray[np.float32], of: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which boxes are about where and as large as another one, shape (n,)."""
+    apart = np.abs(boxes[:, :2] + boxes[:, 2:] / 2 - (of[:2] + of[2:] / 2))
+    like = (boxes[:, 3] > 0.5 * of[3]) & (boxes[:, 3] < 2.0 * of[3])
+    return np.asarray((apart < of[2:] * 0.7).all(axis=1) & like, np.bool_)
 
 
 def effective_px(luma: NDArray[np.uint8], box: NDArray[np.float32], kind: Kind) -> float:
