@@ -198,12 +198,10 @@ def _senders_of(part: _Files) -> frozenset[str] | None:
 
 
 def _senders_in_capture(path: Path) -> frozenset[str]:
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        view = np.frombuffer(data, np.uint8)
-        try:
-            return _senders_in(view)
-        finally:
-            del view
+    # Never closed by hand: a view that outlives the reading would make that an error.
+    with path.open("rb") as stream:
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    return _senders_in(np.frombuffer(mapped, np.uint8))
 
 
 def _senders_in(data: NDArray[np.uint8]) -> frozenset[str]:
